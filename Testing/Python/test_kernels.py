@@ -1,0 +1,101 @@
+"""Kernels say which slices of a batch are similar: symmetric, one with itself, and refused where undefined."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from WSPCirrhosisLib import kernels
+from WSPCirrhosisLib.errors import InputError
+from WSPCirrhosisLib.pretrain_config import METHOD_NAMES, METHODS_WITH_LABELS, PretrainConfig
+
+DEPTHS = st.lists(st.floats(0, 1), min_size=1, max_size=12)
+
+
+@settings(max_examples=50, deadline=None)
+@given(DEPTHS, st.floats(1e-3, 10), st.floats(1e-3, 2))
+def test_every_kernel_is_symmetric_nonnegative_and_one_on_its_diagonal(depths, sigma, threshold):
+    grades = [round(3 * depth) for depth in depths]
+    made = (
+        kernels.identity(len(depths)),
+        kernels.same(grades),
+        kernels.gaussian(depths, sigma),
+        kernels.within(depths, threshold),
+        kernels.same(grades) * kernels.gaussian(depths, sigma),
+    )
+    for kernel in made:
+        assert kernel.dtype == torch.float32 and kernel.shape == (len(depths),) * 2
+        assert torch.equal(kernel, kernel.T)
+        assert torch.equal(kernel.diagonal(), torch.ones(len(depths)))
+        assert kernel.min() >= 0
+
+
+def test_gaussian_is_the_papers_formula():
+    depths = [0.0, 0.1, 0.35, 1.0]
+    expected = [[np.exp(-((a - b) ** 2) / (2 * 0.1**2)) for b in depths] for a in depths]
+    np.testing.assert_allclose(kernels.gaussian(depths, 0.1), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("sigma", [1e-200, 1e-30, 1e30, 1e200])
+def test_gaussian_of_any_sigma_has_no_nan(sigma):
+    kernel = kernels.gaussian([0.0, 0.5, 1.0], sigma)
+    assert torch.isfinite(kernel).all()
+    assert torch.equal(kernel, torch.eye(3) if sigma < 1 else torch.ones(3, 3))
+
+
+def test_within_leaves_out_what_is_exactly_at_the_threshold():
+    kernel = kernels.within([0.0, 0.25, 0.5], 0.25)
+    assert kernel.tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+    assert kernels.within([0.0, 0.25, 0.5], 0.26)[0].tolist() == [1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    "values", [["a", "b", "a"], [7, 8, 7], np.array(["x", "y", "x"]), torch.tensor([1.5, 2.0, 1.5])]
+)
+def test_same_compares_strings_numbers_arrays_and_tensors(values):
+    assert kernels.same(values).tolist() == [[1, 0, 1], [0, 1, 0], [1, 0, 1]]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: kernels.identity(0),
+        lambda: kernels.same([]),
+        lambda: kernels.same(["0", None]),
+        lambda: kernels.same([1.0, float("nan")]),
+        lambda: kernels.same([[1, 2], [3, 4]]),
+        lambda: kernels.gaussian([0.0, float("inf")], 0.1),
+        lambda: kernels.gaussian([0.0, 1.0], 0.0),
+        lambda: kernels.gaussian([0.0, 1.0], float("nan")),
+        lambda: kernels.within([0.0, float("nan")], 0.1),
+        lambda: kernels.within([0.0, 1.0], -0.1),
+    ],
+)
+def test_values_and_widths_that_mean_nothing_are_refused(make):
+    with pytest.raises(InputError) as refused:
+        make()
+    assert refused.value.code.startswith("kernel.")
+
+
+def test_every_method_a_user_can_choose_has_its_kernel():
+    assert set(kernels.METHODS) == set(METHOD_NAMES)
+    known = {"label": torch.tensor([0, 0, 1]), "depth": torch.tensor([0.0, 0.05, 0.05])}
+    config = PretrainConfig(sigma=0.1, threshold=0.1)
+    near = float(np.exp(-0.125))
+    expected = {
+        "simclr": torch.eye(3),
+        "supcon": [[1, 1, 0], [1, 1, 0], [0, 0, 1]],
+        "depth-aware": [[1, near, near], [near, 1, 1], [near, 1, 1]],
+        "pcl": [[1, 1, 1]] * 3,
+        "wsp": [[1, near, 0], [near, 1, 0], [0, 0, 1]],
+    }
+    for name, kernel in expected.items():
+        made = kernels.METHODS[name](known, config)
+        torch.testing.assert_close(made, torch.as_tensor(kernel, dtype=torch.float32))
+
+
+def test_only_methods_without_labels_do_without_them():
+    depth = {"depth": torch.tensor([0.0, 0.5])}
+    for name in set(METHOD_NAMES) - set(METHODS_WITH_LABELS):
+        kernels.METHODS[name](depth, PretrainConfig())

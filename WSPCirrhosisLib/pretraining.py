@@ -1,0 +1,325 @@
+"""Contrastive pretraining: sample, two views, encode, compare, step; until done, stopped or killed."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from . import __version__
+from .cohort import read_cohort
+from .cohort_record import cohort_record, counts_of
+from .encoders import save_encoder
+from .errors import Cancelled, InputError
+from .events import Events
+from .files import sha256_of, write_json
+from .pretrain_config import PretrainConfig
+from .pretraining_data import PretrainingData, trainable
+from .run_folder import HeldRun, RunFolder
+from .stop_signals import StopSignals
+from .training_state import TrainingState
+
+RUN_FORMAT = 1
+STAGE = "pretrain"
+# What a step measures on the device, in the order in which it comes back.
+MEASURED = ("loss", "view_similarity", "other_similarity")
+COLUMNS = ("step", "epoch", *MEASURED, "learning_rate", "slices_per_second")
+# Reading a figure makes the host wait for the device, so it is done once in a while.
+REPORT_SECONDS = 1.0
+
+
+def pretrain(
+    cohort_path: str | Path,
+    run_path: str | Path,
+    config: PretrainConfig | None = None,
+    *,
+    resume: bool = False,
+    cache_folder: str | Path | None = None,
+    jobs: int | None = None,
+    events: Events | None = None,
+) -> dict[str, Any]:
+    """Train an encoder on a cohort; everything about the run is in its folder (`run_folder.RunFolder`).
+
+    Args:
+        cohort_path: the cohort table.
+        run_path: the run folder, made here.
+        config: settings; with `resume` the run's own, which must be the same.
+        resume: go on from the checkpoint in `run_path`; on a CPU, bit for bit as if it had never stopped.
+        cache_folder: where slices are kept; in the run folder by default, elsewhere to share them between runs.
+        jobs: processes that cut slices.
+        events: hears ``progress`` of the stages ``cache`` and ``pretrain``, and ``metric``.
+
+    Returns:
+        The last step's figures and counts of what was trained on.
+
+    Raises:
+        InputError: the cohort, a setting or the folder is unfit, the loss is no number any more, or the device has too
+            little memory. A run that did not begin, or diverged before its first checkpoint, leaves nothing behind.
+        Cancelled: by the file STOP, SIGTERM or SIGINT; a checkpoint is written.
+    """
+    config = config or PretrainConfig()
+    events = events or Events()
+    folder = RunFolder(run_path)
+    device, precision = choose_device(config)
+    whole_cohort = read_cohort(cohort_path)
+    record = {
+        "format_version": RUN_FORMAT,
+        "library_version": __version__,
+        "config": config.to_dict(),
+        "device": device.type,
+        "precision": precision,
+        "hu_window": list(config.slice_settings.hu_window),
+        "cohort": {"file": whole_cohort.path.name, "sha256": sha256_of(whole_cohort.path)},
+    }
+    if resume and folder.exists():
+        _check_same(folder, record)
+        if folder.state() == "finished":
+            events.log("The run is finished already; nothing is left to do.")
+            return _last_result(folder)
+    with StopSignals() as signals, folder.hold(resume) as run:
+        events.add_sink(run.sink)
+        cohort = trainable(whole_cohort, config, events)
+        if not run.continues:
+            write_json(folder.config_file, record)
+
+        def check_stop() -> None:
+            if signals.requested or run.stop_requested():
+                raise Cancelled(
+                    "Stopped before the first step; what was cut of the slices is kept."
+                )
+
+        data = PretrainingData(
+            cohort,
+            config,
+            Path(cache_folder) if cache_folder else folder.slice_cache_folder,
+            jobs=jobs,
+            events=events,
+            check_stop=check_stop,
+        )
+        if not folder.cohort_file.exists():
+            counts = data.cache.slice_counts
+            write_json(folder.cohort_file, cohort_record(cohort, counts, config.weak_label_column))
+        with _memory_errors(device):
+            state = TrainingState(config, device, precision)
+            if folder.checkpoint_file.exists():
+                state.load(folder.checkpoint_file, data.cache.sha256)
+                events.log(f"Going on after step {state.step} of {config.total_steps}.")
+            run.leaves_nothing = False
+            figures = _Training(run, data, state, events, signals).run()
+        result = _finish(folder, record, state, figures)
+        run.sink({"event": "result", **result})
+        return result
+
+
+def choose_device(config: PretrainConfig) -> tuple[torch.device, str]:
+    """The device and precision that ``auto`` stands for here.
+
+    Raises:
+        InputError: ``device.no_cuda``.
+    """
+    has_cuda = torch.cuda.is_available()
+    if config.device == "cuda" and not has_cuda:
+        raise InputError(
+            "device.no_cuda",
+            "No CUDA device, or a PyTorch without CUDA.",
+            hint="Choose --device cpu, or install PyTorch for CUDA.",
+        )
+    name = config.device if config.device != "auto" else "cuda" if has_cuda else "cpu"
+    precision = config.precision
+    if precision == "auto":
+        precision = "bfloat16" if name == "cuda" else "float32"
+    return torch.device(name), precision
+
+
+class _Training:
+    """The loop, and what is told and kept on the way."""
+
+    def __init__(
+        self,
+        run: HeldRun,
+        data: PretrainingData,
+        state: TrainingState,
+        events: Events,
+        signals: StopSignals,
+    ) -> None:
+        self._run = run
+        self._data = data
+        self._state = state
+        self._events = events
+        self._signals = signals
+        self._config = state.config
+        self._total = self._config.total_steps
+        self._waiting: list[tuple[int, float, torch.Tensor]] = []
+        self._figures: dict[str, Any] = {}
+        has_checkpoint = run.folder.checkpoint_file.exists()
+        self._checkpoint_step: int | None = state.step if has_checkpoint else None
+
+    def run(self) -> dict[str, Any]:
+        """Train to the end and give back the last step's figures."""
+        self._run.step, self._run.total = self._state.step, self._total
+        self._run.begin_metrics(COLUMNS, upto_step=self._state.step)
+        self._curves = _curves(self._run, self._state.step, self._events)
+        self._events.progress(STAGE, self._state.step, self._total)
+        self._reported = self._saved = time.monotonic()
+        first = self._state.step
+        on_gpu = self._state.device.type == "cuda"
+        batches = self._data.batches(first, self._total, pinned=on_gpu)
+        try:
+            with closing(batches), torch.backends.cudnn.flags(enabled=True, benchmark=True):
+                for batch in batches:
+                    learning_rate = self._state.learning_rate()
+                    measured = self._state.train_on(batch.images, batch.kernel)
+                    self._waiting.append((self._state.step, learning_rate, measured))
+                    self._run.step = self._state.step
+                    self._keep_and_tell()
+        finally:
+            if self._curves is not None:
+                self._curves.close()
+        return self._figures
+
+    def _keep_and_tell(self) -> None:
+        now = time.monotonic()
+        stop = self._signals.requested or self._run.stop_requested()
+        is_last = self._state.step == self._total
+        save = stop or is_last or now - self._saved >= 60 * self._config.checkpoint_minutes
+        if save or now - self._reported >= REPORT_SECONDS:
+            # Before the checkpoint, so that weights which are no numbers are never kept.
+            self._report()
+        if save:
+            self._state.save(self._run.folder.checkpoint_file, self._data.cache.sha256)
+            self._saved = time.monotonic()
+            self._checkpoint_step = self._state.step
+        if stop and not is_last:
+            raise Cancelled(f"Stopped after step {self._state.step} of {self._total}, saved.")
+
+    def _report(self) -> None:
+        values = torch.stack([measured for _, _, measured in self._waiting]).tolist()
+        now = time.monotonic()
+        pace = len(values) * self._config.batch_size / max(now - self._reported, 1e-9)
+        rows = []
+        for (step, learning_rate, _), figures in zip(self._waiting, values, strict=True):
+            epoch = (step - 1) // self._config.steps_per_epoch + 1
+            rows.append((step, epoch, *figures, learning_rate, round(pace, 2)))
+        self._waiting, self._reported = [], now
+        self._run.add_metrics(rows)
+        for row in rows:
+            self._figures = dict(zip(COLUMNS, row, strict=True))
+            self._draw(self._figures)
+            if not math.isfinite(self._figures["loss"]):
+                raise self._diverged()
+        step = self._figures["step"]
+        self._events.metric(STAGE, **self._figures)
+        self._events.progress(
+            STAGE, step, self._total, epoch=self._figures["epoch"], loss=self._figures["loss"]
+        )
+
+    def _diverged(self) -> InputError:
+        if self._checkpoint_step is not None:
+            kept = f"the last checkpoint is that of step {self._checkpoint_step}"
+        elif self._run.continues:
+            kept = "no checkpoint had been written"
+        else:
+            kept = "no checkpoint had been written, and nothing is kept of the run"
+            self._run.leaves_nothing = True
+        return InputError(
+            "pretrain.diverged",
+            f"The loss is {self._figures['loss']} at step {self._figures['step']}; {kept}.",
+            hint="Start anew with a lower --learning-rate, a higher --temperature, or --precision float32.",
+        )
+
+    def _draw(self, figures: dict[str, Any]) -> None:
+        if self._curves is not None:
+            for name in COLUMNS[2:]:
+                self._curves.add_scalar(f"{STAGE}/{name}", figures[name], figures["step"])
+
+
+def _curves(run: HeldRun, step: int, events: Events) -> Any:
+    """A TensorBoard writer, or None where TensorBoard is not installed: metrics.csv holds the same figures."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        events.log("TensorBoard is not installed; the curves are in metrics.csv only.")
+        return None
+    return SummaryWriter(str(run.folder.tensorboard_folder), purge_step=step + 1 if step else None)
+
+
+@contextmanager
+def _memory_errors(device: torch.device) -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        out_of_memory = isinstance(error, torch.OutOfMemoryError)
+        if not out_of_memory and "can't allocate memory" not in str(error):
+            raise
+        raise InputError(
+            "device.out_of_memory",
+            f"The memory of the {device.type} device is not enough for one step.",
+            hint="Choose a smaller --batch-size or --image-size, or --encoder tinynet.",
+        ) from error
+
+
+def _check_same(folder: RunFolder, record: dict[str, Any]) -> None:
+    """Refuse to go on with a run under other settings, on another device or with another cohort."""
+    before = folder.config()
+    if before.get("format_version") != RUN_FORMAT:
+        raise InputError(
+            "run.format",
+            f"A run of format {before.get('format_version')}, expected {RUN_FORMAT}.",
+            file=folder.path,
+            hint="Go on with it in the version that began it, or start anew in another folder.",
+        )
+    then = {**before["config"], "device": before["device"], "precision": before["precision"]}
+    now = {**record["config"], "device": record["device"], "precision": record["precision"]}
+    differing = [
+        f"{name} was {then.get(name)!r} and is now {now.get(name)!r}"
+        for name in sorted({*then, *now} - {"checkpoint_minutes"})
+        if then.get(name) != now.get(name)
+    ]
+    if before["cohort"]["sha256"] != record["cohort"]["sha256"]:
+        differing.append("the cohort table has changed")
+    if differing:
+        raise InputError(
+            "run.settings_differ",
+            "The run began otherwise: " + "; ".join(differing) + ".",
+            file=folder.path,
+            hint="Resume with the same settings, or start a new run in another folder.",
+        )
+
+
+def _finish(
+    folder: RunFolder,
+    record: dict[str, Any],
+    state: TrainingState,
+    figures: dict[str, Any],
+) -> dict[str, Any]:
+    cohort = counts_of(folder.cohort())
+    description = {
+        **record["config"],
+        "device": record["device"],
+        "precision": record["precision"],
+        "hu_window": record["hu_window"],
+        "library_version": record["library_version"],
+        "cohort": cohort,
+    }
+    save_encoder(state.encoder, folder.encoder_file, description)
+    return {
+        **figures,
+        "stage": STAGE,
+        "device": record["device"],
+        "precision": record["precision"],
+        "patients": cohort["patients"],
+        "scans": cohort["scans"],
+        "slices": cohort["slices"],
+        "synthetic": cohort["synthetic"],
+        "encoder_sha256": sha256_of(folder.encoder_file),
+    }
+
+
+def _last_result(folder: RunFolder) -> dict[str, Any]:
+    results = [event for event in folder.events() if event.get("event") == "result"]
+    return {key: value for key, value in results[-1].items() if key != "event"} if results else {}
