@@ -1,0 +1,114 @@
+"""Frozen representations of a cohort's slices: one case in memory at a time, read ahead by other processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from .cohort import Cohort, within_cohort
+from .errors import InputError
+from .events import Events
+from .read_ahead import read_in_order
+from .slices import LEVELS, SliceSettings
+
+
+@dataclass(frozen=True, eq=False)
+class Representations:
+    """Representations of all slices of a cohort's scans.
+
+    Args:
+        values: (M, D) float32.
+        case: (M,) number of the scan, 0 … C−1, in the cohort's order.
+        depth: (M,) d of each slice.
+        patient_ids: C ids, one a scan.
+        facts: C dictionaries of `slices.scan_facts`.
+    """
+
+    values: np.ndarray
+    case: np.ndarray
+    depth: np.ndarray
+    patient_ids: tuple[str, ...]
+    facts: tuple[dict[str, Any], ...]
+
+    def patients(self) -> tuple[np.ndarray, list[str]]:
+        """(C,) patient number 0 … P−1 of each scan, and the P patient ids in order of appearance."""
+        numbers: dict[str, int] = {}
+        of_case = np.array([numbers.setdefault(name, len(numbers)) for name in self.patient_ids])
+        return of_case, list(numbers)
+
+
+@torch.inference_mode()
+def represent(
+    encoder: torch.nn.Module,
+    images: np.ndarray,
+    device: str | torch.device = "cpu",
+    batch_size: int = 8,
+) -> np.ndarray:
+    """Representations of slices: the mean over the encoder's last feature maps (paper, section 3).
+
+    Args:
+        encoder: in eval mode, on `device`, with `feature_maps(x)` → (N, D, h, w).
+        images: (N, S, S) uint8, 0…250.
+
+    Returns:
+        (N, D) float32.
+    """
+    if encoder.training:
+        raise ValueError(
+            "the encoder must be in eval mode; batch statistics would leak between slices"
+        )
+    parts = []
+    for first in range(0, len(images), batch_size):
+        batch = torch.from_numpy(np.ascontiguousarray(images[first : first + batch_size]))
+        batch = batch.to(device)[:, None].float() / LEVELS
+        parts.append(encoder.feature_maps(batch).mean(dim=(2, 3)).float().cpu().numpy())
+    return np.concatenate(parts)
+
+
+def represent_cohort(
+    cohort: Cohort,
+    encoder: torch.nn.Module,
+    settings: SliceSettings,
+    *,
+    device: str | torch.device = "cpu",
+    jobs: int = 1,
+    events: Events | None = None,
+) -> Representations:
+    """Represent every slice of every scan; memory does not grow with the images of the cohort.
+
+    Raises:
+        InputError: ``cohort.unusable_cases`` with every scan that cannot be read and why.
+    """
+    events = events or Events()
+    values, case_number, depth, facts, problems = [], [], [], [], []
+    for number, (case, read) in enumerate(read_in_order(cohort, settings, jobs)):
+        if isinstance(read, InputError):
+            problems.append(f"row {case.row} ({_named(read, cohort)}): {read.message}")
+        elif not problems:  # nothing is fitted with a scan missing, so the rest is only read
+            stack, fact = read
+            values.append(represent(encoder, stack.images, device))
+            case_number.append(np.full(len(stack.index), number))
+            depth.append(stack.depth)
+            facts.append(fact)
+        events.progress("represent", number + 1, len(cohort))
+    if problems:
+        raise InputError(
+            "cohort.unusable_cases",
+            f"{len(problems)} of {len(cohort)} scans cannot be used: " + "; ".join(problems),
+            file=cohort.path,
+            hint="Repair these files or take their rows out; `check` says more.",
+        )
+    return Representations(
+        np.concatenate(values),
+        np.concatenate(case_number),
+        np.concatenate(depth),
+        cohort.patient_ids,
+        tuple(facts),
+    )
+
+
+def _named(error: InputError, cohort: Cohort) -> str:
+    return within_cohort(error.file, cohort.path.parent) or "no file"
