@@ -1,0 +1,70 @@
+"""Nothing is lost on the way from the contribution map to the CT's voxels, and it lands where it belongs."""
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from conftest import image_of, write_image
+
+from WSPCirrhosisLib.heatmap import heatmap, spread, spread_over_image, write_heatmap
+from WSPCirrhosisLib.slices import InPlaneGrid, liver_slices
+from WSPCirrhosisLib.volumes import read_volume
+
+GRID = {"start": 77.5, "step": 32, "count": 12}
+
+
+@pytest.mark.parametrize(
+    ("native", "spacing_mm"),
+    [
+        ((512, 512), (0.8, 0.8)),
+        ((101, 122), (3.0, 3.0)),
+        ((9, 300), (1.0, 1.0)),
+        ((8, 8), (40, 40)),
+    ],
+)
+def test_each_slice_keeps_its_sum_on_any_grid(native, spacing_mm):
+    plane = InPlaneGrid.fit(native, spacing_mm, 512)
+    contribution = np.random.default_rng(0).normal(size=(3, 12, 12)).astype(np.float32)
+    voxels = spread(contribution, plane, GRID)
+    assert voxels.shape == (3, *native)
+    np.testing.assert_allclose(
+        voxels.sum(axis=(1, 2), dtype=float), contribution.sum(axis=(1, 2), dtype=float), atol=1e-4
+    )
+    np.testing.assert_allclose(
+        spread_over_image(contribution, GRID, 512).sum(axis=(1, 2), dtype=float),
+        contribution.sum(axis=(1, 2), dtype=float),
+        atol=1e-4,
+    )
+
+
+def test_a_place_lands_on_the_pixels_it_looked_at():
+    plane = InPlaneGrid.fit((256, 256), (1.5, 1.5), 512)
+    contribution = np.zeros((1, 12, 12))
+    contribution[0, 3, 8] = 1
+    voxels = spread(contribution, plane, GRID)[0]
+    centre = [np.average(np.arange(256), weights=voxels.sum(axis=1 - axis)) for axis in (0, 1)]
+    # Image pixel p is native pixel (p + 0.5) / 2 − 0.5.
+    assert centre == pytest.approx([(77.5 + 3 * 32 - 0.5) / 2, (77.5 + 8 * 32 - 0.5) / 2], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "direction", [None, np.diag([-1, -1, 1]), [[0, 0, 1], [1, 0, 0], [0, 1, 0]]]
+)
+def test_the_file_lies_on_the_cts_own_grid(tmp_path, ct_array, liver_array, direction):
+    path = write_image(image_of(ct_array, direction=direction), tmp_path / "ct.nrrd")
+    volume = read_volume(path)
+    mask = volume.hu > 90 if direction is not None else liver_array
+    stack = liver_slices(volume, mask, image_size=160)
+    grid = {"start": 77.5, "step": 32, "count": 1}
+    contribution = np.arange(1.0, len(stack.index) + 1).reshape(-1, 1, 1)
+
+    write_heatmap(heatmap(contribution, stack, volume, grid), volume, tmp_path / "heatmap.nrrd")
+
+    ct, written = sitk.ReadImage(str(path)), sitk.ReadImage(str(tmp_path / "heatmap.nrrd"))
+    assert written.GetSize() == ct.GetSize()
+    assert written.GetOrigin() == pytest.approx(ct.GetOrigin())
+    assert written.GetSpacing() == pytest.approx(ct.GetSpacing())
+    assert written.GetDirection() == pytest.approx(ct.GetDirection())
+    canonical = volume.stored.to_canonical(sitk.GetArrayFromImage(written))
+    sums = canonical.sum(axis=(1, 2), dtype=float)
+    np.testing.assert_allclose(sums[stack.index], contribution[:, 0, 0], atol=1e-4)
+    assert np.delete(sums, stack.index).tolist() == [0] * (len(sums) - len(stack.index))

@@ -1,0 +1,312 @@
+"""The command line: ``python -m WSPCirrhosisLib COMMAND``; each command is one call into the library.
+
+What computes is imported by the command that needs it, so that ``--help`` and ``predict`` never load torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+
+from . import __version__
+from .errors import BAD_INPUT, CANCELLED, DEFECT, DONE, Cancelled, InputError
+from .events import Events, json_lines, terminal
+
+RESEARCH_USE = "Research use only: not a medical device, not for decisions about patients."
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns its exit status (0 done, 2 bad input, 3 some failed, 4 cancelled, 1 our defect)."""
+    options = _parser().parse_args(argv)
+    events = Events(terminal(sys.stderr))
+    if options.events:
+        events = Events(json_lines(sys.stdout), _without_progress(terminal(sys.stderr)))
+    # A terminated worker cleans up as an interrupted one does; `pretrain` saves its state on either.
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return options.run(options, events)
+    except InputError as error:
+        events.error(**error.as_event())
+        return BAD_INPUT
+    except (Cancelled, KeyboardInterrupt) as error:
+        events.log(str(error) or "Cancelled.")
+        return CANCELLED
+    except ModuleNotFoundError as error:
+        if (error.name or __package__).partition(".")[0] == __package__:
+            return _defect(error, events)
+        events.error(**_missing(error.name).as_event())
+        return BAD_INPUT
+    except Exception as error:
+        return _defect(error, events)
+
+
+def _missing(module: str) -> InputError:
+    package = {"sklearn": "scikit-learn", "nrrd": "pynrrd"}.get(module.partition(".")[0], module)
+    return InputError(
+        "packages.missing",
+        f"The Python package {package} is not installed, and this command needs it.",
+        hint="Install all that training needs with: pip install 'wspcirrhosis[train]'",
+    )
+
+
+def _defect(error: Exception, events: Events) -> int:
+    traceback.print_exc(file=sys.stderr)
+    events.error(
+        "defect",
+        f"A defect of ours: {type(error).__name__}: {error}",
+        hint="Please report it with the lines above.",
+    )
+    return DEFECT
+
+
+def _phantom(options: argparse.Namespace, events: Events) -> int:
+    from .phantom import make_cohort
+
+    table = make_cohort(
+        options.output,
+        options.patients,
+        seed=options.seed,
+        size=options.size,
+        file_format=options.format,
+        jobs=options.jobs,
+        events=events,
+    )
+    return _done(options, events, f"{options.patients} phantoms: {table}", cohort=str(table))
+
+
+def _check(options: argparse.Namespace, events: Events) -> int:
+    from .cohort import read_cohort
+    from .cohort_check import as_json, as_text, check_cohort
+    from .files import refuse_existing, refuse_inside, write_json
+
+    cohort = read_cohort(options.cohort)
+    if options.output:
+        refuse_existing(options.output, options.overwrite)
+        refuse_inside(options.output, cohort.files())
+    findings = check_cohort(cohort, events, jobs=options.jobs)
+    report = as_json(cohort, findings)
+    if options.output:
+        write_json(options.output, report)
+    _done(options, events, as_text(cohort, findings), **report)
+    return BAD_INPUT if any(finding.problem for finding in findings) else DONE
+
+
+def _pretrain(options: argparse.Namespace, events: Events) -> int:
+    from .pretrain_config import PretrainConfig
+    from .pretraining import pretrain
+
+    result = pretrain(
+        options.cohort,
+        options.output,
+        PretrainConfig.from_options(options),
+        resume=options.resume,
+        cache_folder=options.cache,
+        jobs=options.jobs,
+        events=events,
+    )
+    return _done(options, events, f"Encoder: {options.output / 'encoder.safetensors'}", **result)
+
+
+def _fit(options: argparse.Namespace, events: Events) -> int:
+    from .fitting import fit_model
+
+    card = fit_model(
+        options.cohort,
+        options.encoder,
+        options.output,
+        label_column=options.label_column,
+        name=options.name,
+        licence=options.licence,
+        seed=options.seed,
+        overwrite=options.overwrite,
+        allow_leakage=options.allow_leakage,
+        jobs=options.jobs,
+        events=events,
+    )
+    from .model_card import as_text
+
+    return _done(options, events, f"{as_text(card)}\nModel: {options.output}", card=card)
+
+
+def _predict(options: argparse.Namespace, events: Events) -> int:
+    from .prediction import predict_files
+
+    return predict_files(
+        options.model,
+        volume=options.volume,
+        mask=options.mask,
+        cohort=options.cohort,
+        output=options.output,
+        jobs=options.jobs,
+        overwrite=options.overwrite,
+        cautions=options.caution,
+        events=events,
+    )
+
+
+def _model(options: argparse.Namespace, events: Events) -> int:
+    from .model_card import as_text
+    from .model_file import ModelFile, verify
+
+    if options.action == "verify":
+        facts = verify(options.file)
+        text = f"{options.file}: whole, unchanged since it was made, and it runs here."
+        return _done(options, events, text, **facts)
+    card = ModelFile.load(options.file).card.as_json()
+    return _done(options, events, as_text(card), card=card)
+
+
+def _done(options: argparse.Namespace, events: Events, text: str, **result) -> int:
+    """Say the result once: as an event to programs, as text to people."""
+    events.result(**result)
+    if not options.events:
+        print(text)
+    return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="wspcirrhosis",
+        description=f"Predict liver cirrhosis from CT, and pretrain on a cohort of one's own. {RESEARCH_USE}",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    everywhere = argparse.ArgumentParser(add_help=False)
+    everywhere.add_argument(
+        "--events",
+        action="store_true",
+        help="JSON lines on stdout for programs; logs stay on stderr",
+    )
+    jobs = argparse.ArgumentParser(add_help=False)
+    jobs.add_argument(
+        "--jobs", type=count, default=os.cpu_count(), help="processes to use (default: all cores)"
+    )
+    overwrite = argparse.ArgumentParser(add_help=False)
+    overwrite.add_argument("--overwrite", action="store_true", help="replace an output that exists")
+
+    command = commands.add_parser(
+        "phantom",
+        parents=[everywhere, jobs],
+        help="make a synthetic abdominal CT cohort with liver masks and labels",
+    )
+    command.add_argument("--output", type=Path, required=True, metavar="DIR")
+    command.add_argument("--patients", type=count, required=True, metavar="N")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument(
+        "--size", type=count, default=512, help="pixels a side; the field of view stays"
+    )
+    command.add_argument("--format", choices=("nrrd", "nifti", "dicom"), default="nrrd")
+    command.set_defaults(run=_phantom)
+
+    command = commands.add_parser(
+        "check",
+        parents=[everywhere, jobs, overwrite],
+        help="look at every case of a cohort; changes nothing",
+    )
+    command.add_argument("--cohort", type=Path, required=True, metavar="C.csv")
+    command.add_argument("--output", type=Path, metavar="R.json", help="keep the findings as JSON")
+    command.set_defaults(run=_check)
+
+    command = commands.add_parser(
+        "pretrain", parents=[everywhere, jobs], help="train an encoder on weak labels and position"
+    )
+    command.add_argument("--cohort", type=Path, required=True, metavar="C.csv")
+    command.add_argument("--output", type=Path, required=True, metavar="RUN", help="the run folder")
+    command.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
+    command.add_argument(
+        "--cache", type=Path, metavar="DIR", help="slice cache to share between runs"
+    )
+    _add_pretrain_settings(command)
+    command.set_defaults(run=_pretrain)
+
+    command = commands.add_parser(
+        "fit",
+        parents=[everywhere, jobs, overwrite],
+        help="frozen encoder + logistic regression → model file",
+    )
+    command.add_argument("--cohort", type=Path, required=True, metavar="C.csv")
+    command.add_argument(
+        "--encoder", type=Path, required=True, metavar="RUN", help="run folder of `pretrain`"
+    )
+    command.add_argument("--output", type=Path, required=True, metavar="model.onnx")
+    command.add_argument("--label-column", default="label", help="0/1, 1 = cirrhosis")
+    command.add_argument("--name", help="of the model, on its card (default: the file's)")
+    command.add_argument("--licence", default="not stated", help="of the model, on its card")
+    command.add_argument("--seed", type=int, default=0, help="of folds and bootstrap")
+    command.add_argument(
+        "--allow-leakage",
+        action="store_true",
+        help="go on although patients of the pretraining cohort are among these",
+    )
+    command.set_defaults(run=_fit)
+
+    command = commands.add_parser(
+        "predict", parents=[everywhere, jobs, overwrite], help="one case or a cohort of cases"
+    )
+    command.add_argument("--model", type=Path, required=True, metavar="M.onnx")
+    command.add_argument("--volume", type=Path, metavar="CT", help="a file or a DICOM folder")
+    command.add_argument(
+        "--mask", metavar="MASK", help="liver mask, as in seg.nii.gz#5 or case.seg.nrrd#Liver"
+    )
+    command.add_argument("--cohort", type=Path, metavar="C.csv")
+    command.add_argument("--output", type=Path, required=True, metavar="OUT")
+    command.add_argument(
+        "--caution",
+        type=_caution,
+        action="append",
+        default=[],
+        metavar="CODE=MESSAGE",
+        help="for programs: a warning about how the one scan came about, for every file of the "
+        "result, as in 'volume.resampled=The volume was …'; may be repeated",
+    )
+    command.set_defaults(run=_predict)
+
+    command = commands.add_parser(
+        "model", parents=[everywhere], help="a model file's card, or its integrity"
+    )
+    command.add_argument("action", choices=("info", "verify"))
+    command.add_argument("file", type=Path)
+    command.set_defaults(run=_model)
+    return parser
+
+
+def _add_pretrain_settings(command: argparse.ArgumentParser) -> None:
+    from .pretrain_config import PretrainConfig
+
+    PretrainConfig.add_arguments(command)
+
+
+def count(text: str) -> int:
+    """An argument that is a whole number from 1 on; Slicer's scripts take it from here too."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a count; 1 or more is expected")
+    return value
+
+
+def _caution(text: str):
+    from .fitness import caution_from_text
+
+    try:
+        return caution_from_text(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _without_progress(sink):
+    return lambda record: None if record["event"] in ("progress", "error") else sink(record)
+
+
+def _interrupt(*_) -> None:
+    raise KeyboardInterrupt("Terminated.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
