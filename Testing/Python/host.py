@@ -1,0 +1,57 @@
+"""For tests: runs a script in the host, or in the real Slicer when SLICER_EXECUTABLE names one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULE_FOLDER = ROOT / "WSPCirrhosis"
+# A script that never exits would leave Slicer, and so the test, running for ever.
+GUARD = "import sys, traceback\ntry:\n{body}\nexcept Exception:\n    traceback.print_exc()\n    sys.exit(1)\nsys.exit(0)\n"
+
+
+def slicer_command() -> list[str]:
+    """How Slicer is started here."""
+    executable = os.environ.get("SLICER_EXECUTABLE")
+    return [executable] if executable else [sys.executable, str(ROOT / "Testing" / "SlicerBench")]
+
+
+def run_slicer(
+    *arguments: str | Path, timeout: float = 120, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Start Slicer without a window and wait for it."""
+    command = [*slicer_command(), "--no-main-window", "--no-splash", *map(str, arguments)]
+    return subprocess.run(
+        command,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=timeout,
+        env={**os.environ, **(env or {})},
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+
+
+def run_body(
+    folder: Path,
+    body: str,
+    *arguments: str | Path,
+    modules: Path | None = None,
+    timeout: float = 120,
+) -> str:
+    """Run `body` inside Slicer, guarded; returns what it printed, fails the test when it raised.
+
+    Args:
+        modules: folder of `--additional-module-paths`.
+    """
+    script = folder / "script.py"
+    indented = "\n".join("    " + line for line in body.strip().splitlines())
+    script.write_text(GUARD.format(body=indented), encoding="utf-8")
+    options = ["--additional-module-paths", modules] if modules else []
+    done = run_slicer(*options, "--python-script", script, "--", *arguments, timeout=timeout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

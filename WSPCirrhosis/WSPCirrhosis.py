@@ -1,0 +1,228 @@
+"""The WSPCirrhosis module: Slicer's four classes. What needs no Slicer is in WSPCirrhosisLib."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+# From a source tree only this file's folder is on the path; installed, the library lies next to it.
+if not (Path(__file__).parent / "WSPCirrhosisLib").is_dir():
+    sys.path.append(str(Path(__file__).resolve().parent.parent))
+
+from WSPCirrhosisSlicer.export import ExportedVolume, exportMask, exportVolume
+from WSPCirrhosisSlicer.packages import absentPackages
+from WSPCirrhosisSlicer.results import PredictionNodes, importResults
+from WSPCirrhosisSlicer.worker import Worker
+
+from WSPCirrhosisLib.errors import InputError
+
+
+class WSPCirrhosis(ScriptedLoadableModule):
+    """What Slicer shows of the module before it is opened."""
+
+    def __init__(self, parent: Any) -> None:
+        ScriptedLoadableModule.__init__(self, parent)
+        parent.title = _("WSP Cirrhosis")
+        parent.categories = [translate("qSlicerAbstractCoreModule", "Quantification")]
+        parent.dependencies = []
+        parent.contributors = ["WSPCirrhosis contributors"]
+        parent.helpText = _(
+            "Predicts liver cirrhosis from an abdominal CT and a liver mask, shows which slices and "
+            "pixels carry the prediction, and pretrains encoders on cohorts with weak labels. "
+            "Research use only: not a medical device, not for decisions about patients."
+        )
+        parent.acknowledgementText = _(
+            "Method: Sarfati et al., Weakly-supervised positional contrastive learning: application "
+            "to cirrhosis classification, MICCAI 2023 (arXiv 2307.04617)."
+        )
+
+
+class WSPCirrhosisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """The module's panel."""
+
+    def __init__(self, parent: Any = None) -> None:
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic: WSPCirrhosisLogic | None = None
+        self.ui: Any = None
+
+    def setup(self) -> None:
+        """Load the panel and connect it to the scene."""
+        ScriptedLoadableModuleWidget.setup(self)
+        panel = slicer.util.loadUI(self.resourcePath("UI/WSPCirrhosis.ui"))
+        self.layout.addWidget(panel)
+        self.ui = slicer.util.childWidgetVariables(panel)
+        panel.setMRMLScene(slicer.mrmlScene)
+        self.logic = WSPCirrhosisLogic()
+
+    def cleanup(self) -> None:
+        """Let go of the scene when the module is unloaded."""
+        self.removeObservers()
+
+
+class WSPCirrhosisLogic(ScriptedLoadableModuleLogic):
+    """Predicts on nodes of the scene. Needs no window and never imports what computes."""
+
+    def missingPackages(self, requirements: str = "requirements-predict.txt") -> list[str]:
+        """The packages of a requirements file in `Resources` that Slicer's Python lacks."""
+        path = Path(__file__).parent / "Resources" / requirements
+        try:
+            from slicer.packaging import load_requirements, pip_check
+        except ImportError:
+            # Slicer 5.10 and older: names are looked up, versions are not.
+            return absentPackages(path)
+        return [str(needed) for needed in load_requirements(path) if not pip_check(needed)]
+
+    def startPrediction(
+        self,
+        volumeNode: Any,
+        maskNode: Any,
+        modelPath: str | Path,
+        *,
+        segmentId: str | None = None,
+        labelValue: int | None = None,
+        output: str | Path | None = None,
+        overwrite: bool = False,
+        onEvent: Callable[[dict[str, Any]], None] | None = None,
+    ) -> PredictionRun:
+        """Export CT and mask and start the worker; returns at once.
+
+        Args:
+            volumeNode: the CT, a scalar volume node in HU; parent transforms count.
+            maskNode: a segmentation node, or a label map volume node.
+            modelPath: the model file.
+            segmentId: the liver's segment; not needed when there is one, or one named "liver".
+            labelValue: the liver's value in a label map; not needed when there is one value.
+            output: folder to keep the worker's files in (JSON, CSV, heat map, report), or None.
+            overwrite: replace `output` when it exists.
+            onEvent: gets the worker's progress and warnings, from `poll` or `wait`.
+
+        Raises:
+            InputError: the nodes do not hold a CT and a mask.
+        """
+        folder = Path(tempfile.mkdtemp(prefix="WSPCirrhosis-", dir=slicer.app.temporaryPath))
+        try:
+            exported = exportVolume(volumeNode, folder)
+            mask, maskCautions = exportMask(maskNode, segmentId, labelValue, volumeNode, folder)
+            results = folder / "results" if output is None else Path(output).absolute()
+            arguments = ["predict", "--model", modelPath, "--volume", exported.path]
+            arguments += ["--mask", mask, "--output", results, "--jobs", "1"]
+            arguments += ["--overwrite"] if overwrite else []
+            for caution in (*exported.cautions, *maskCautions):
+                arguments += ["--caution", f"{caution.code}={caution.message}"]
+            worker = Worker(arguments, onEvent)
+        except BaseException:
+            rmtree(folder, ignore_errors=True)
+            raise
+        return PredictionRun(worker, folder, results, volumeNode, maskNode, exported)
+
+    def predict(
+        self, volumeNode: Any, maskNode: Any, modelPath: str | Path, **options: Any
+    ) -> PredictionNodes:
+        """Predict and wait for it; arguments as for `startPrediction`.
+
+        Raises:
+            InputError: what is wrong with CT, mask or model, with `code`, `message` and `hint`.
+            WorkerFailed: a defect of ours, with the worker's last lines.
+        """
+        return self.startPrediction(volumeNode, maskNode, modelPath, **options).wait()
+
+
+class PredictionRun:
+    """A prediction under way. Its private folder is gone once it has ended, however it ended."""
+
+    def __init__(
+        self,
+        worker: Worker,
+        folder: Path,
+        results: Path,
+        volumeNode: Any,
+        maskNode: Any,
+        exported: ExportedVolume,
+    ) -> None:
+        self.worker = worker
+        self._folder, self._results = folder, results
+        self._volumeNode, self._maskNode = volumeNode, maskNode
+        self._exported = exported
+
+    def poll(self) -> bool:
+        """Pass on the worker's events; returns whether `finish` can be called. For a timer."""
+        return self.worker.poll()
+
+    def wait(self) -> PredictionNodes:
+        """Wait for the worker and put its results into the scene; raises as `predict` does."""
+        return self._conclude(self.worker.wait)
+
+    def finish(self) -> PredictionNodes:
+        """The results of a worker that has ended, in the scene; raises as `predict` does."""
+        return self._conclude(self.worker.finish)
+
+    def cancel(self) -> None:
+        """End the worker, with everything it started, and take its files away."""
+        self.worker.cancel()
+        rmtree(self._folder, ignore_errors=True)
+
+    def _conclude(self, end: Callable[[], int]) -> PredictionNodes:
+        try:
+            end()
+            return self._import()
+        except InputError as error:
+            raise self._naming_nodes(error) from None
+        finally:
+            self.cancel()
+
+    def _import(self) -> PredictionNodes:
+        if slicer.mrmlScene.GetNodeByID(self._volumeNode.GetID() or "") is not self._volumeNode:
+            raise InputError(
+                "volume.gone",
+                "The CT was removed from the scene while its prediction was made.",
+                hint="Load it again and predict again.",
+            )
+        return importResults(self._results, self._volumeNode, self._exported)
+
+    def _naming_nodes(self, error: InputError) -> InputError:
+        """The worker knows the exported files; the user knows the nodes."""
+        if error.file is None or not error.file.startswith(str(self._folder)):
+            return error
+        isMask = error.file.startswith(str(self._folder / "mask"))
+        node = self._maskNode if isMask else self._volumeNode
+        return InputError(error.code, error.message, file=node.GetName(), hint=error.hint)
+
+
+class WSPCirrhosisTest(ScriptedLoadableModuleTest):
+    """Run by Slicer's own "Reload and Test" and by its build: what can be tested without a CT at hand."""
+
+    def setUp(self) -> None:
+        slicer.mrmlScene.Clear()
+
+    def runTest(self) -> None:
+        """Every test here, named: Slicer's base class runs none by itself."""
+        self.setUp()
+        self.test_a_missing_ct_is_refused_with_a_reason()
+        self.setUp()
+        self.test_the_library_runs_as_a_worker()
+
+    def test_a_missing_ct_is_refused_with_a_reason(self) -> None:
+        with self.assertRaises(InputError) as refused:
+            WSPCirrhosisLogic().predict(None, None, "model.onnx")
+        self.assertEqual(refused.exception.code, "volume.none")
+
+    def test_the_library_runs_as_a_worker(self) -> None:
+        worker = Worker(["model", "info", "absent.onnx"])
+        with self.assertRaises(InputError):
+            worker.wait(timeout=120)
