@@ -53,13 +53,14 @@ class WSPCirrhosis(ScriptedLoadableModule):
 
 
 class WSPCirrhosisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The module's panel."""
+    """The module's panel: its sections, told of what happens to the scene and the module."""
 
     def __init__(self, parent: Any = None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
         self.logic: WSPCirrhosisLogic | None = None
         self.ui: Any = None
+        self.panels: list[Any] = []
 
     def setup(self) -> None:
         """Load the panel and connect it to the scene."""
@@ -69,10 +70,64 @@ class WSPCirrhosisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui = slicer.util.childWidgetVariables(panel)
         panel.setMRMLScene(slicer.mrmlScene)
         self.logic = WSPCirrhosisLogic()
+        self.panels = [kind(self.ui, self.logic) for kind in self._sections()]
+        for section in self.panels:
+            section.connect()
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(scene, scene.EndImportEvent, self.onSceneEndClose)
+        self._showScene()
+
+    def enter(self) -> None:
+        """The module was opened: a scene may have come or gone meanwhile."""
+        self._showScene()
+        for section in self.panels:
+            section.enter()
+
+    def exit(self) -> None:
+        """Another module was opened."""
+        for section in self.panels:
+            section.exit()
 
     def cleanup(self) -> None:
-        """Let go of the scene when the module is unloaded."""
+        """Let go of the scene when the module is unloaded or reloaded."""
+        for section in self.panels:
+            section.cleanup()
+            section.setParameters(None)
+        self.panels = []
         self.removeObservers()
+
+    def onSceneStartClose(self, caller: Any, event: str) -> None:
+        """Nothing may work on nodes that are about to go."""
+        for section in self.panels:
+            section.sceneAboutToClose()
+            section.setParameters(None)
+
+    def onSceneEndClose(self, caller: Any, event: str) -> None:
+        """A new or loaded scene has a state of its own."""
+        self._showScene()
+
+    def _showScene(self) -> None:
+        if slicer.mrmlScene.IsClosing() or slicer.mrmlScene.IsImporting():
+            return
+        from WSPCirrhosisSlicer.parameters import PanelParameters
+
+        parameters = PanelParameters(self.logic.getParameterNode())
+        for section in self.panels:
+            section.setParameters(parameters)
+
+    @staticmethod
+    def _sections() -> list[Any]:
+        # Not at file scope: headless, the logic is used without any of this.
+        from WSPCirrhosisSlicer.batch_panel import BatchPanel
+        from WSPCirrhosisSlicer.models_panel import ModelsPanel
+        from WSPCirrhosisSlicer.predict_panel import PredictPanel
+        from WSPCirrhosisSlicer.pretrain_panel import PretrainPanel
+        from WSPCirrhosisSlicer.setup_panel import SetupPanel
+
+        # Models first: the others ask which one is in use.
+        return [ModelsPanel, SetupPanel, PredictPanel, BatchPanel, PretrainPanel]
 
 
 class WSPCirrhosisLogic(ScriptedLoadableModuleLogic):
