@@ -121,13 +121,14 @@ class WSPCirrhosisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _sections() -> list[Any]:
         # Not at file scope: headless, the logic is used without any of this.
         from WSPCirrhosisSlicer.batch_panel import BatchPanel
+        from WSPCirrhosisSlicer.fit_panel import FitPanel
         from WSPCirrhosisSlicer.models_panel import ModelsPanel
         from WSPCirrhosisSlicer.predict_panel import PredictPanel
         from WSPCirrhosisSlicer.pretrain_panel import PretrainPanel
         from WSPCirrhosisSlicer.setup_panel import SetupPanel
 
         # Models first: the others ask which one is in use.
-        return [ModelsPanel, SetupPanel, PredictPanel, BatchPanel, PretrainPanel]
+        return [ModelsPanel, SetupPanel, PredictPanel, BatchPanel, PretrainPanel, FitPanel]
 
 
 class WSPCirrhosisLogic(ScriptedLoadableModuleLogic):

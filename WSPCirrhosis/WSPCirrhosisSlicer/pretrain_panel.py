@@ -1,4 +1,4 @@
-"""Pretrain and fit: start a run, follow it, fit the classifier."""
+"""Pretrain: check a cohort, start a run, follow it."""
 
 from __future__ import annotations
 
