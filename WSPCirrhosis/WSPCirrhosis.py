@@ -25,7 +25,7 @@ if not (Path(__file__).parent / "WSPCirrhosisLib").is_dir():
     sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 from WSPCirrhosisSlicer.export import ExportedVolume, exportMask, exportVolume
-from WSPCirrhosisSlicer.packages import absentPackages
+from WSPCirrhosisSlicer.packages import missingPackages
 from WSPCirrhosisSlicer.results import PredictionNodes, importResults
 from WSPCirrhosisSlicer.worker import Worker
 
@@ -134,15 +134,9 @@ class WSPCirrhosisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 class WSPCirrhosisLogic(ScriptedLoadableModuleLogic):
     """Predicts on nodes of the scene. Needs no window and never imports what computes."""
 
-    def missingPackages(self, requirements: str = "requirements-predict.txt") -> list[str]:
-        """The packages of a requirements file in `Resources` that Slicer's Python lacks."""
-        path = Path(__file__).parent / "Resources" / requirements
-        try:
-            from slicer.packaging import load_requirements, pip_check
-        except ImportError:
-            # Slicer 5.10 and older: names are looked up, versions are not.
-            return absentPackages(path)
-        return [str(needed) for needed in load_requirements(path) if not pip_check(needed)]
+    def missingPackages(self, requirements: str | Path = "requirements-predict.txt") -> list[str]:
+        """What a requirements file in `Resources` asks for and Slicer's Python lacks."""
+        return missingPackages(requirements)
 
     def startPrediction(
         self,

@@ -1,4 +1,4 @@
-"""Which packages of a requirements file are absent, on a Slicer without `slicer.packaging` (5.10 and older)."""
+"""Which Python packages a task needs and which of them Slicer's Python lacks. Looks, never installs or imports."""
 
 from __future__ import annotations
 
@@ -6,21 +6,49 @@ import re
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+RESOURCES = Path(__file__).resolve().parent.parent / "Resources"
+PREDICT, TRAIN = "requirements-predict.txt", "requirements-train.txt"
+# Not in the requirements file: the PyTorch extension chooses the build that fits the graphics card.
+TORCH = "torch>=2.6"
 
-def absentPackages(path: Path) -> list[str]:
-    """The requirements of a file whose package is not installed; any installed version will do.
 
-    Args:
-        path: requirements file, one a line; comments and pip's options are left out.
-    """
+def requirementsOf(requirements: str | Path) -> list[str]:
+    """What a requirements file of `Resources` (or any other, by its path) asks for, torch first."""
+    path = RESOURCES / requirements
     lines = [line.partition(" #")[0].strip() for line in path.read_text("utf-8").splitlines()]
-    requirements = [line for line in lines if line and line[0] not in "#-"]
-    return [needed for needed in requirements if not _isInstalled(needed)]
+    needed = [line for line in lines if line and line[0] not in "#-"]
+    return [TORCH, *needed] if path.name == TRAIN else needed
 
 
-def _isInstalled(requirement: str) -> bool:
-    name = re.match(r"[A-Za-z0-9._-]+", requirement)
+def missingPackages(requirements: str | Path = PREDICT) -> list[str]:
+    """The requirements that are not met; an empty list when the task can run."""
+    return [needed for needed in requirementsOf(requirements) if not isMet(needed)]
+
+
+def isMet(requirement: str) -> bool:
+    """Whether a package is installed in a version that fits."""
     try:
-        return name is not None and bool(version(name[0]))
+        from slicer.packaging import pip_check
+    except ImportError:
+        # Slicer 5.10 and older: names are looked up, versions are not.
+        return bool(installedVersion(requirement))
+    return pip_check(requirement)
+
+
+def installedVersion(requirement: str) -> str:
+    """The installed version of a requirement's package, or an empty text."""
+    try:
+        return version(packageName(requirement))
     except PackageNotFoundError:
-        return False
+        return ""
+
+
+def packageName(requirement: str) -> str:
+    """The package's name without its version, as in `onnxruntime>=1.18`."""
+    return re.match(r"[A-Za-z0-9._-]*", requirement)[0]
+
+
+def offlineCommand(requirements: str | Path, python: str) -> str:
+    """How to install without a network from a folder of packages that was fetched on another computer."""
+    names = " ".join(f'"{needed}"' for needed in requirementsOf(requirements))
+    return f'"{python}" -m pip install --no-index --find-links FOLDER {names}'
