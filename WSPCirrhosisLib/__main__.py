@@ -15,6 +15,7 @@ from pathlib import Path
 from . import __version__
 from .errors import BAD_INPUT, CANCELLED, DEFECT, DONE, Cancelled, InputError
 from .events import Events, json_lines, terminal
+from .files import write_json
 
 RESEARCH_USE = "Research use only: not a medical device, not for decisions about patients."
 
@@ -25,6 +26,8 @@ def main(argv: list[str] | None = None) -> int:
     events = Events(terminal(sys.stderr))
     if options.events:
         events = Events(json_lines(sys.stdout), _without_progress(terminal(sys.stderr)))
+    if options.error_file:
+        events.add_sink(_error_kept_in(options.error_file))
     # A terminated worker cleans up as an interrupted one does; `pretrain` saves its state on either.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -181,6 +184,12 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="JSON lines on stdout for programs; logs stay on stderr",
     )
+    everywhere.add_argument(
+        "--error-file",
+        type=Path,
+        metavar="E.json",
+        help="for programs that do not wait: the error that ends the command, if one does",
+    )
     jobs = argparse.ArgumentParser(add_help=False)
     jobs.add_argument(
         "--jobs", type=count, default=os.cpu_count(), help="processes to use (default: all cores)"
@@ -302,6 +311,14 @@ def _caution(text: str):
 
 def _without_progress(sink):
     return lambda record: None if record["event"] in ("progress", "error") else sink(record)
+
+
+def _error_kept_in(path: Path):
+    def sink(record):
+        if record["event"] == "error":
+            write_json(path, record)
+
+    return sink
 
 
 def _interrupt(*_) -> None:

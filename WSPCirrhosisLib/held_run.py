@@ -30,6 +30,8 @@ class HeldRun:
         leaves_nothing: set until training begins, and when it diverges before the first checkpoint; a run that fails
             while it is set is taken away again.
         step, total: for the heartbeat.
+        checkpoint_step: of the checkpoint that is there, None without one; for the heartbeat, so that anybody can tell
+            from where a killed run goes on without reading the checkpoint.
     """
 
     def __init__(self, folder: RunFolder, continues: bool) -> None:
@@ -38,6 +40,7 @@ class HeldRun:
         self.leaves_nothing = not continues
         self.step = 0
         self.total = 0
+        self.checkpoint_step: int | None = folder.heartbeat().get("checkpoint_step")
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat_on, daemon=True)
         self._writing = threading.Lock()
@@ -63,6 +66,12 @@ class HeldRun:
             if text is not None:
                 kind = "" if record["event"] == "log" else f"{record['event']}: "
                 print(f"{_now()}  {kind}{text}", file=self._log, flush=True)
+
+    def checkpoint_written(self, step: int) -> None:
+        """The heartbeat tells of it at once: a kill may come before the next beat."""
+        self.checkpoint_step = step
+        with suppress(OSError, InputError):
+            self._beat("running")
 
     def begin_metrics(self, columns: Sequence[str], upto_step: int) -> None:
         """Open `metrics.csv`, without the rows after `upto_step` that a killed run wrote past its checkpoint."""
@@ -124,6 +133,7 @@ class HeldRun:
                 "time": time.time(),
                 "step": self.step,
                 "total": self.total,
+                "checkpoint_step": self.checkpoint_step,
                 "status": status,
             },
         )

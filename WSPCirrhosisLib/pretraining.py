@@ -21,6 +21,7 @@ from .files import sha256_of, write_json
 from .pretrain_config import PretrainConfig
 from .pretraining_data import PretrainingData, trainable
 from .run_folder import HeldRun, RunFolder
+from .sample_views import write_sample_views
 from .stop_signals import StopSignals
 from .training_state import TrainingState
 
@@ -108,7 +109,10 @@ def pretrain(
             state = TrainingState(config, device, precision)
             if folder.checkpoint_file.exists():
                 state.load(folder.checkpoint_file, data.cache.sha256)
+                run.checkpoint_step = state.step
                 events.log(f"Going on after step {state.step} of {config.total_steps}.")
+            if not folder.views_file.exists():
+                write_sample_views(folder.views_file, data.batch(0).images, state.views)
             run.leaves_nothing = False
             figures = _Training(run, data, state, events, signals).run()
         result = _finish(folder, record, state, figures)
@@ -156,8 +160,6 @@ class _Training:
         self._total = self._config.total_steps
         self._waiting: list[tuple[int, float, torch.Tensor]] = []
         self._figures: dict[str, Any] = {}
-        has_checkpoint = run.folder.checkpoint_file.exists()
-        self._checkpoint_step: int | None = state.step if has_checkpoint else None
 
     def run(self) -> dict[str, Any]:
         """Train to the end and give back the last step's figures."""
@@ -193,7 +195,7 @@ class _Training:
         if save:
             self._state.save(self._run.folder.checkpoint_file, self._data.cache.sha256)
             self._saved = time.monotonic()
-            self._checkpoint_step = self._state.step
+            self._run.checkpoint_written(self._state.step)
         if stop and not is_last:
             raise Cancelled(f"Stopped after step {self._state.step} of {self._total}, saved.")
 
@@ -219,8 +221,8 @@ class _Training:
         )
 
     def _diverged(self) -> InputError:
-        if self._checkpoint_step is not None:
-            kept = f"the last checkpoint is that of step {self._checkpoint_step}"
+        if self._run.checkpoint_step is not None:
+            kept = f"the last checkpoint is that of step {self._run.checkpoint_step}"
         elif self._run.continues:
             kept = "no checkpoint had been written"
         else:
@@ -256,10 +258,11 @@ def _memory_errors(device: torch.device) -> Iterator[None]:
         out_of_memory = isinstance(error, torch.OutOfMemoryError)
         if not out_of_memory and "can't allocate memory" not in str(error):
             raise
+        instead = ", or --device cpu" if device.type != "cpu" else ""
         raise InputError(
             "device.out_of_memory",
             f"The memory of the {device.type} device is not enough for one step.",
-            hint="Choose a smaller --batch-size or --image-size, or --encoder tinynet.",
+            hint=f"Choose a smaller --batch-size or --image-size, or --encoder tinynet{instead}.",
         ) from error
 
 

@@ -43,6 +43,7 @@ class RunFolder:
         self.metrics_file = self.path / "metrics.csv"
         self.checkpoint_file = self.path / "checkpoint.pt"
         self.encoder_file = self.path / "encoder.safetensors"
+        self.views_file = self.path / "views.png"
         self.stop_file = self.path / "STOP"
         self.tensorboard_folder = self.path / "tensorboard"
         self.slice_cache_folder = self.path / "slice_cache"
@@ -68,7 +69,7 @@ class RunFolder:
         return "running" if _is_fresh(beat) else "killed"
 
     def heartbeat(self) -> dict[str, Any]:
-        """``pid, host, time, step, total, status``; empty when there is none."""
+        """``pid, host, time, step, total, checkpoint_step, status``; empty when there is none."""
         return _read_json(self.heartbeat_file) or {}
 
     def config(self) -> dict[str, Any]:

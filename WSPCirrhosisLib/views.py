@@ -55,6 +55,12 @@ class Views:
         make = self._one_by_one if self.strict else self._at_once
         return torch.cat([make(images, view) for view in self.draw(len(images), step)])
 
+    def first_few(self, images: Tensor, step: int, count: int) -> Tensor:
+        """Of what the batch's call gives, the views of its first `count` images alone, made without the others."""
+        shown = as_input(images[:count])
+        views = self.draw(len(images), step)
+        return torch.cat([_warped(shown, self.matrices(view)[:count]) for view in views])
+
     def draw(self, count: int, step: int) -> tuple[ViewParameters, ViewParameters]:
         """The parameters of both views of `count` images, from nothing but the seed and the step."""
         state = np.random.SeedSequence((self.seed, step)).generate_state(1, np.uint64)
@@ -80,13 +86,7 @@ class Views:
         return whole
 
     def _at_once(self, images: Tensor, view: ViewParameters) -> Tensor:
-        # grid_sample counts from −1 to 1 between the centres of the outermost pixels.
-        half = (self.image_size - 1) / 2
-        to_pixels = torch.tensor([[half, 0, half], [0, half, half], [0, 0, 1]], dtype=torch.float64)
-        backwards = torch.linalg.inv(to_pixels) @ torch.linalg.inv(self.matrices(view)) @ to_pixels
-        theta = backwards[:, :2].float().to(images.device, non_blocking=True)
-        grid = functional.affine_grid(theta, list(images.shape), align_corners=True)
-        return functional.grid_sample(images, grid, align_corners=True, padding_mode="zeros")
+        return _warped(images, self.matrices(view))
 
     def _one_by_one(self, images: Tensor, view: ViewParameters) -> Tensor:
         for module, drawn in zip(self.sequence, view.drawn, strict=True):
@@ -111,6 +111,16 @@ def kornia_sequence(image_size: int) -> tuple[augmentation.GeometricAugmentation
             (image_size, image_size), scale=(SMALLEST_CROP_AREA, 1.0), p=1.0, align_corners=True
         ),
     )
+
+
+def _warped(images: Tensor, matrices: Tensor) -> Tensor:
+    # grid_sample counts from −1 to 1 between the centres of the outermost pixels.
+    half = (images.shape[-1] - 1) / 2
+    to_pixels = torch.tensor([[half, 0, half], [0, half, half], [0, 0, 1]], dtype=torch.float64)
+    backwards = torch.linalg.inv(to_pixels) @ torch.linalg.inv(matrices) @ to_pixels
+    theta = backwards[:, :2].float().to(images.device, non_blocking=True)
+    grid = functional.affine_grid(theta, list(images.shape), align_corners=True)
+    return functional.grid_sample(images, grid, align_corners=True, padding_mode="zeros")
 
 
 def _drawn(

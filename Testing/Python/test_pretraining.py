@@ -15,7 +15,7 @@ import torch
 from conftest import REPOSITORY
 from small_cohort import write_cohort
 
-from WSPCirrhosisLib import training_state
+from WSPCirrhosisLib import pretraining, training_state
 from WSPCirrhosisLib.cohort_record import patients_in_common, pretraining_cohort
 from WSPCirrhosisLib.encoders import load_encoder
 from WSPCirrhosisLib.errors import Cancelled, InputError
@@ -83,6 +83,7 @@ def test_a_run_folder_holds_all_that_is_promised(whole):
         "metrics.csv",
         "checkpoint.pt",
         "encoder.safetensors",
+        "views.png",
         "tensorboard",
     }
     assert whole.state() == "finished"
@@ -135,6 +136,31 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
     other = PretrainConfig(**{**SMALL, "slices_per_epoch": 4}, epochs=1, seed=1)
     pretrain(cohort, tmp_path / "other", other, cache_folder=cache)
     assert RunFolder(tmp_path / "other").metrics()[0]["loss"] != whole.metrics()[0]["loss"]
+
+
+def test_the_picture_of_the_views_changes_no_run(whole, cohort, cache, tmp_path, monkeypatch):
+    monkeypatch.setattr(pretraining, "write_sample_views", lambda *_: None)
+    run = RunFolder(tmp_path / "without")
+    pretrain(cohort, run.path, CONFIG, cache_folder=cache)
+    assert whole.views_file.exists() and not run.views_file.exists()
+    same_numbers(whole, run)
+
+
+def test_the_heartbeat_tells_from_which_step_a_killed_run_would_go_on(
+    whole, cohort, cache, tmp_path
+):
+    assert whole.heartbeat()["checkpoint_step"] == 6
+    run = RunFolder(tmp_path / "run")
+    heard = []
+
+    def note():
+        heard.append(run.heartbeat()["checkpoint_step"])
+        run.request_stop()
+
+    with pytest.raises(Cancelled):
+        pretrain(cohort, run.path, CONFIG, cache_folder=cache, events=act_at(3, note))
+    # Told of before its checkpoint is written: there was that of the step before.
+    assert heard == [2] and run.heartbeat()["checkpoint_step"] == 4
 
 
 def test_a_run_stopped_by_file_and_resumed_equals_one_never_stopped(whole, cohort, cache, tmp_path):
@@ -402,3 +428,12 @@ def test_the_command_line_gives_events_and_exit_status(cohort, cache, tmp_path):
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert [event["event"] for event in events].count("result") == 1
     assert events[-1]["event"] == "result" and events[-1]["step"] == 1
+
+
+def test_an_error_is_kept_in_a_file_for_who_does_not_wait(command, tmp_path):
+    kept = tmp_path / "error.json"
+    absent = ("--cohort", tmp_path / "absent.csv", "--output", tmp_path / "run")
+    done = command("pretrain", *absent, "--error-file", kept)
+    error = json.loads(kept.read_text(encoding="utf-8"))
+    assert done.returncode == 2 and error["code"] == "cohort.missing" and error["hint"]
+    assert [file.name for file in tmp_path.iterdir()] == ["error.json"]
