@@ -52,6 +52,10 @@ def run_body(
     indented = "\n".join("    " + line for line in body.strip().splitlines())
     script.write_text(GUARD.format(body=indented), encoding="utf-8")
     options = ["--additional-module-paths", modules] if modules else []
-    done = run_slicer(*options, "--python-script", script, "--", *arguments, timeout=timeout)
+    # Scripts look for what is left of theirs in the temporary folder: nobody else may write there.
+    temporary = {"TMPDIR": str(folder)}
+    done = run_slicer(
+        *options, "--python-script", script, "--", *arguments, timeout=timeout, env=temporary
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
