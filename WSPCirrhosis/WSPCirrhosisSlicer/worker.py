@@ -85,7 +85,7 @@ class Worker:
             errors="replace",
             env=workerEnvironment(),
             # PythonSlicer is a launcher whose real child outlives it: only the whole group can be ended.
-            **_own_group(),
+            **ownGroup(),
         )
         _running.add(self)
         for name in ("stdout", "stderr"):
@@ -195,7 +195,8 @@ def _how_it_ended(status: int) -> str:
     return f"The worker ended with exit status {status}."
 
 
-def _own_group() -> dict[str, Any]:
+def ownGroup() -> dict[str, Any]:
+    """Options of `Popen` for a process that can be ended with all it started, and that no terminal or Slicer takes along."""
     if os.name == "nt":
         return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
     return {"start_new_session": True}
