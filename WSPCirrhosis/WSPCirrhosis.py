@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from shutil import rmtree
 from typing import Any
 
 import slicer
@@ -24,9 +22,9 @@ from slicer.util import VTKObservationMixin
 if not (Path(__file__).parent / "WSPCirrhosisLib").is_dir():
     sys.path.append(str(Path(__file__).resolve().parent.parent))
 
-from WSPCirrhosisSlicer.export import ExportedVolume, exportMask, exportVolume
 from WSPCirrhosisSlicer.packages import missingPackages
-from WSPCirrhosisSlicer.results import PredictionNodes, importResults
+from WSPCirrhosisSlicer.prediction_run import PredictionInputs, PredictionRun
+from WSPCirrhosisSlicer.results import PredictionNodes
 from WSPCirrhosisSlicer.worker import Worker
 
 from WSPCirrhosisLib.errors import InputError
@@ -150,7 +148,7 @@ class WSPCirrhosisLogic(ScriptedLoadableModuleLogic):
         overwrite: bool = False,
         onEvent: Callable[[dict[str, Any]], None] | None = None,
     ) -> PredictionRun:
-        """Export CT and mask and start the worker; returns at once.
+        """Prepare a prediction; its `poll` exports CT and mask, runs the worker and imports what it found.
 
         Args:
             volumeNode: the CT, a scalar volume node in HU; parent transforms count.
@@ -161,25 +159,11 @@ class WSPCirrhosisLogic(ScriptedLoadableModuleLogic):
             output: folder to keep the worker's files in (JSON, CSV, heat map, report), or None.
             overwrite: replace `output` when it exists.
             onEvent: gets the worker's progress and warnings, from `poll` or `wait`.
-
-        Raises:
-            InputError: the nodes do not hold a CT and a mask.
         """
-        folder = Path(tempfile.mkdtemp(prefix="WSPCirrhosis-", dir=slicer.app.temporaryPath))
-        try:
-            exported = exportVolume(volumeNode, folder)
-            mask, maskCautions = exportMask(maskNode, segmentId, labelValue, volumeNode, folder)
-            results = folder / "results" if output is None else Path(output).absolute()
-            arguments = ["predict", "--model", modelPath, "--volume", exported.path]
-            arguments += ["--mask", mask, "--output", results, "--jobs", "1"]
-            arguments += ["--overwrite"] if overwrite else []
-            for caution in (*exported.cautions, *maskCautions):
-                arguments += ["--caution", f"{caution.code}={caution.message}"]
-            worker = Worker(arguments, onEvent)
-        except BaseException:
-            rmtree(folder, ignore_errors=True)
-            raise
-        return PredictionRun(worker, folder, results, volumeNode, maskNode, exported)
+        inputs = PredictionInputs(
+            volumeNode, maskNode, modelPath, segmentId, labelValue, output, overwrite
+        )
+        return PredictionRun(inputs, onEvent)
 
     def predict(
         self, volumeNode: Any, maskNode: Any, modelPath: str | Path, **options: Any
@@ -191,67 +175,6 @@ class WSPCirrhosisLogic(ScriptedLoadableModuleLogic):
             WorkerFailed: a defect of ours, with the worker's last lines.
         """
         return self.startPrediction(volumeNode, maskNode, modelPath, **options).wait()
-
-
-class PredictionRun:
-    """A prediction under way. Its private folder is gone once it has ended, however it ended."""
-
-    def __init__(
-        self,
-        worker: Worker,
-        folder: Path,
-        results: Path,
-        volumeNode: Any,
-        maskNode: Any,
-        exported: ExportedVolume,
-    ) -> None:
-        self.worker = worker
-        self._folder, self._results = folder, results
-        self._volumeNode, self._maskNode = volumeNode, maskNode
-        self._exported = exported
-
-    def poll(self) -> bool:
-        """Pass on the worker's events; returns whether `finish` can be called. For a timer."""
-        return self.worker.poll()
-
-    def wait(self) -> PredictionNodes:
-        """Wait for the worker and put its results into the scene; raises as `predict` does."""
-        return self._conclude(self.worker.wait)
-
-    def finish(self) -> PredictionNodes:
-        """The results of a worker that has ended, in the scene; raises as `predict` does."""
-        return self._conclude(self.worker.finish)
-
-    def cancel(self) -> None:
-        """End the worker, with everything it started, and take its files away."""
-        self.worker.cancel()
-        rmtree(self._folder, ignore_errors=True)
-
-    def _conclude(self, end: Callable[[], int]) -> PredictionNodes:
-        try:
-            end()
-            return self._import()
-        except InputError as error:
-            raise self._naming_nodes(error) from None
-        finally:
-            self.cancel()
-
-    def _import(self) -> PredictionNodes:
-        if slicer.mrmlScene.GetNodeByID(self._volumeNode.GetID() or "") is not self._volumeNode:
-            raise InputError(
-                "volume.gone",
-                "The CT was removed from the scene while its prediction was made.",
-                hint="Load it again and predict again.",
-            )
-        return importResults(self._results, self._volumeNode, self._exported)
-
-    def _naming_nodes(self, error: InputError) -> InputError:
-        """The worker knows the exported files; the user knows the nodes."""
-        if error.file is None or not error.file.startswith(str(self._folder)):
-            return error
-        isMask = error.file.startswith(str(self._folder / "mask"))
-        node = self._maskNode if isMask else self._volumeNode
-        return InputError(error.code, error.message, file=node.GetName(), hint=error.hint)
 
 
 class WSPCirrhosisTest(ScriptedLoadableModuleTest):

@@ -37,7 +37,7 @@ class StoredGrid:
     @classmethod
     def of(cls, image: sitk.Image) -> StoredGrid:
         direction = np.reshape(image.GetDirection(), (3, 3))
-        order, flipped = _canonical_axes(direction)
+        order, flipped = canonical_axes(direction)
         return cls(
             image.GetSize(),
             image.GetSpacing(),
@@ -107,7 +107,7 @@ def check_geometry(size, spacing, direction, path: Path, what: str) -> None:
         )
 
 
-def _canonical_axes(
+def canonical_axes(
     direction: np.ndarray,
 ) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]:
     """The stored array axis, and whether it is flipped, for each canonical array axis k, j, i."""

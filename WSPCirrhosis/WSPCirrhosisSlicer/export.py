@@ -26,12 +26,14 @@ class ExportedVolume:
     Attributes:
         path: the file.
         ijkToRas: (4, 4) matrix for a node with these voxels, in the coordinates of `parentTransformId`.
+        worldIjkToRas: (4, 4) matrix of the file: where the voxels lay in the world.
         parentTransformId: transform node that such a node belongs under, or None for world coordinates.
         cautions: what its parent transform did to the volume, for the worker's `--caution`.
     """
 
     path: Path
     ijkToRas: np.ndarray
+    worldIjkToRas: np.ndarray
     parentTransformId: str | None
     cautions: tuple[CaseWarning, ...]
 
@@ -69,11 +71,11 @@ def exportVolume(volumeNode: Any, folder: Path) -> ExportedVolume:
     world = _linear_to_world(parent, local)
     if world is not None:
         _write("vtkMRMLScalarVolumeNode", image, world, path)
-        return ExportedVolume(path, local, parent.GetID() if parent else None, cautions)
+        return ExportedVolume(path, local, world, parent.GetID() if parent else None, cautions)
     resampled = _resampled(volumeNode, "vtkMRMLScalarVolumeNode", parent)
     world = _matrix_of(resampled.GetIJKToRASMatrix)
     _write("vtkMRMLScalarVolumeNode", resampled.GetImageData(), world, path)
-    return ExportedVolume(path, world, None, (*cautions, _resampling("volume", parent)))
+    return ExportedVolume(path, world, world, None, (*cautions, _resampling("volume", parent)))
 
 
 def exportMask(

@@ -1,9 +1,10 @@
-"""A worker's results as MRML nodes beside the CT: table, heat map, text, in one folder of the data tree."""
+"""A worker's results as MRML nodes beside the CT, in one folder of the data tree, and found there again."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,43 +12,51 @@ from typing import Any
 import numpy as np
 import slicer
 import vtk
+from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk
 
+from .depth_plot import addDepthPlot
 from .export import ExportedVolume
+from .heatmap_nodes import addHeatmap
+from .slice_places import rememberSliceAxis
 
 ATTRIBUTE = "WSPCirrhosis"
 VOLUME_ROLE = "WSPCirrhosis.Volume"
-COLORS = "WSPCirrhosisContribution"
-RED, PALE_RED = (0.80, 0.02, 0.05), (1.00, 0.78, 0.62)
-BLUE, PALE_BLUE = (0.02, 0.20, 0.80), (0.66, 0.85, 1.00)
-# Share of the largest contribution below which the CT is left uncoloured.
-SHOWN_FROM = 0.25
-# Column of the slice table: key in the prediction's JSON, type, unit.
+# What the text node of a prediction refers to.
+TABLE_ROLE, HEATMAP_ROLE = "WSPCirrhosis.Table", "WSPCirrhosis.Heatmap"
+CHART_ROLE, REPORT_ROLE = "WSPCirrhosis.Chart", "WSPCirrhosis.Report"
+# Column of the slice table: key in the prediction's JSON, type, unit, digits (the JSON has them all).
 COLUMNS = (
-    ("index", vtk.VTK_INT, ""),
-    ("position_mm", vtk.VTK_DOUBLE, "mm"),
-    ("depth", vtk.VTK_DOUBLE, ""),
-    ("probability", vtk.VTK_DOUBLE, ""),
-    ("logit", vtk.VTK_DOUBLE, ""),
+    ("index", vtk.VTK_INT, "", 0),
+    ("position_mm", vtk.VTK_DOUBLE, "mm", 1),
+    ("depth", vtk.VTK_DOUBLE, "", 3),
+    ("probability", vtk.VTK_DOUBLE, "", 4),
+    ("logit", vtk.VTK_DOUBLE, "", 4),
 )
 
 
 @dataclass(frozen=True)
 class PredictionNodes:
-    """A prediction in the scene.
+    """A prediction in the scene. A node that was removed since is None.
 
     Attributes:
         prediction: what `prediction.json` holds (schema: see the library's README).
         tableNode: one row a slice: index, position in mm, depth, probability, logit.
         heatmapNode: contribution of every voxel to its slice's logit, on the CT's voxels.
-        textNode: the prediction's JSON.
-        folderItemId: subject hierarchy folder that holds the three.
+        textNode: the prediction's JSON; refers to the others.
+        chartNode: the slices' probability over their depth, with the threshold.
+        reportNode: the report's HTML.
+        volumeNode: the CT that was judged.
+        folderItemId: subject hierarchy folder that holds them.
     """
 
     prediction: dict[str, Any]
     tableNode: Any
     heatmapNode: Any
     textNode: Any
+    chartNode: Any
+    reportNode: Any
+    volumeNode: Any
     folderItemId: int
 
     @property
@@ -56,7 +65,7 @@ class PredictionNodes:
 
 
 def importResults(folder: Path, volumeNode: Any, exported: ExportedVolume) -> PredictionNodes:
-    """Read `prediction.json` and `heatmap.nrrd` of `folder` into the scene.
+    """Read the worker's files of `folder` into the scene; what was there before stays.
 
     Args:
         folder: the worker's output.
@@ -67,116 +76,155 @@ def importResults(folder: Path, volumeNode: Any, exported: ExportedVolume) -> Pr
         RuntimeError: the worker left something that is not a prediction.
     """
     prediction = json.loads((folder / "prediction.json").read_text(encoding="utf-8"))
+    report = (folder / "report.html").read_text(encoding="utf-8")
     name = volumeNode.GetName()
-    nodes = []
+    with _all_or_nothing():
+        table = _add_table(f"{name} cirrhosis by slice", prediction["slices"])
+        heatmap = addHeatmap(
+            _unused(f"{name} cirrhosis heat map"), folder / "heatmap.nrrd", exported
+        )
+        rememberSliceAxis(heatmap, exported.worldIjkToRas)
+        text = _add_text(
+            f"{name} cirrhosis prediction", json.dumps(prediction, indent=2, ensure_ascii=False)
+        )
+        reportNode = _add_text(f"{name} cirrhosis report", report)
+        chart, *series = addDepthPlot(
+            _unused(f"{name} cirrhosis over depth"), table, prediction["threshold"]
+        )
+        nodes = (text, table, heatmap, chart, *series, reportNode)
+        provenance = _provenance(prediction)
+        for node in nodes:
+            for key, value in provenance.items():
+                node.SetAttribute(key, value)
+            node.SetNodeReferenceID(VOLUME_ROLE, volumeNode.GetID())
+        for role, node in (
+            (TABLE_ROLE, table),
+            (HEATMAP_ROLE, heatmap),
+            (CHART_ROLE, chart),
+            (REPORT_ROLE, reportNode),
+        ):
+            text.SetNodeReferenceID(role, node.GetID())
+        _put_beside(f"{name} cirrhosis", volumeNode, nodes, provenance)
+    return findResults(text)
+
+
+def findResults(textNode: Any) -> PredictionNodes:
+    """The prediction that a text node of `importResults` belongs to, also in a scene that was loaded.
+
+    Raises:
+        ValueError: the text is not a prediction.
+    """
+    prediction = json.loads(textNode.GetText() or "")
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    return PredictionNodes(
+        prediction=prediction,
+        tableNode=textNode.GetNodeReference(TABLE_ROLE),
+        heatmapNode=textNode.GetNodeReference(HEATMAP_ROLE),
+        textNode=textNode,
+        chartNode=textNode.GetNodeReference(CHART_ROLE),
+        reportNode=textNode.GetNodeReference(REPORT_ROLE),
+        volumeNode=textNode.GetNodeReference(VOLUME_ROLE),
+        folderItemId=hierarchy.GetItemParent(hierarchy.GetItemByDataNode(textNode)),
+    )
+
+
+def isOurs(node: Any) -> bool:
+    """Whether a node was made by a prediction."""
+    return bool(node.GetAttribute(f"{ATTRIBUTE}.ModelId"))
+
+
+@contextmanager
+def _all_or_nothing() -> Iterator[None]:
+    before = _node_ids()
     try:
-        nodes.append(_add_table(f"{name} cirrhosis by slice", prediction["slices"]))
-        nodes.append(_add_heatmap(f"{name} cirrhosis heat map", folder / "heatmap.nrrd", exported))
-        nodes.append(_add_text(f"{name} cirrhosis prediction", prediction))
-        for node in nodes:
-            _say_where_it_comes_from(node, prediction, volumeNode)
-        folderItem = _put_beside(f"{name} cirrhosis", volumeNode, nodes)
+        yield
     except BaseException:
-        for node in nodes:
-            slicer.mrmlScene.RemoveNode(node)
+        for identifier in _node_ids() - before:
+            node = slicer.mrmlScene.GetNodeByID(identifier)
+            if node is not None:
+                slicer.mrmlScene.RemoveNode(node)
         raise
-    table, heatmap, text = nodes
-    return PredictionNodes(prediction, table, heatmap, text, folderItem)
 
 
-def contributionColors() -> Any:
-    """The heat map's colour table: blue against, red towards cirrhosis, nothing where nothing is said."""
-    node = slicer.mrmlScene.GetSingletonNode(COLORS, "vtkMRMLColorTableNode")
-    if node is not None:
-        return node
-    node = slicer.vtkMRMLColorTableNode()
-    node.SetTypeToUser()
-    node.SetName("Contribution to cirrhosis")
-    node.SetSingletonTag(COLORS)
-    count = 256
-    node.SetNumberOfColors(count)
-    for index in range(count):
-        value = 2 * index / (count - 1) - 1
-        strength = abs(value)
-        strong, pale = (RED, PALE_RED) if value > 0 else (BLUE, PALE_BLUE)
-        color = (a + (b - a) * strength for a, b in zip(pale, strong, strict=True))
-        # Slice views know opaque and transparent, nothing between.
-        opacity = float(strength >= SHOWN_FROM)
-        node.SetColor(index, f"{value:+.2f}", *color, opacity)
-    return slicer.mrmlScene.AddNode(node)
+def _node_ids() -> set[str]:
+    scene = slicer.mrmlScene
+    return {scene.GetNthNode(number).GetID() for number in range(scene.GetNumberOfNodes())}
 
 
 def _add_table(name: str, slices: Sequence[dict[str, Any]]) -> Any:
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", _unused(name))
     node.SetUseColumnTitleAsColumnHeader(True)
-    for key, kind, unit in COLUMNS:
+    titles = {
+        "index": _("Slice"),
+        "position_mm": _("Height"),
+        "depth": _("Depth d"),
+        "probability": _("Probability"),
+        "logit": _("Logit"),
+    }
+    descriptions = {
+        "index": _("Number of the slice, counted upwards from 0"),
+        "position_mm": _("Height of the slice's centre: towards the head is positive"),
+        "depth": _("Depth in the judged part of the liver: 0 is its lower, 1 its upper end"),
+        "probability": _("Probability of cirrhosis by this slice alone"),
+        "logit": _("The probability before it was squeezed into 0 to 1"),
+    }
+    for key, kind, unit, digits in COLUMNS:
         dtype = np.int32 if kind == vtk.VTK_INT else np.float64
-        column = numpy_to_vtk(np.array([row[key] for row in slices], dtype), deep=True)
+        values = np.round(np.array([row[key] for row in slices], dtype), digits)
+        column = numpy_to_vtk(values, deep=True)
         column.SetName(key)
         node.AddColumn(column)
         node.SetColumnType(key, kind)
+        node.SetColumnTitle(key, titles[key])
+        node.SetColumnDescription(key, descriptions[key])
         if unit:
             node.SetColumnUnitLabel(key, unit)
+    # Results are read, not edited.
+    node.SetLocked(True)
     return node
 
 
-def _add_heatmap(name: str, path: Path, exported: ExportedVolume) -> Any:
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", _unused(name))
-    storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
-    storage.SetFileName(str(path))
-    if not storage.ReadData(node):
-        slicer.mrmlScene.RemoveNode(node)
-        raise RuntimeError("The worker's heat map cannot be read.")
-    # In the file the voxels lie in the world; here they follow the CT wherever its transform takes it.
-    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(exported.ijkToRas))
-    node.SetAndObserveTransformNodeID(exported.parentTransformId)
-    node.CreateDefaultDisplayNodes()
-    display = node.GetDisplayNode()
-    display.SetAndObserveColorNodeID(contributionColors().GetID())
-    values = slicer.util.arrayFromVolume(node)
-    reach = float(np.abs(values).max()) or 1.0
-    display.AutoWindowLevelOff()
-    display.SetWindowLevel(2 * reach, 0.0)
-    display.SetInterpolate(True)
-    return node
-
-
-def _add_text(name: str, prediction: dict[str, Any]) -> Any:
+def _add_text(name: str, text: str) -> Any:
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTextNode", _unused(name))
-    # Without a file of its own the text stands in the scene file; .json keeps it readable in a bundle.
+    # Without a file of its own the text stands in the scene file, which then cannot be read by people.
     node.SetForceCreateStorageNode(slicer.vtkMRMLTextNode.CreateStorageNodeAlways)
-    node.SetText(json.dumps(prediction, indent=2, ensure_ascii=False))
+    node.SetText(text)
     return node
 
 
-def _say_where_it_comes_from(node: Any, prediction: dict[str, Any], volumeNode: Any) -> None:
-    model = prediction["model"]
-    for key, value in {
+def _provenance(prediction: dict[str, Any]) -> dict[str, str]:
+    model, interval = prediction["model"], prediction["interval"]
+    entries = {
         "Probability": f"{prediction['probability']:.6f}",
+        "Interval": f"{interval['low']:.6f} {interval['high']:.6f}",
         "Decision": prediction["decision"],
+        "Threshold": f"{prediction['threshold']:.6f}",
+        "ModelName": model["name"],
         "ModelId": model["id"],
         "ModelSha256": model["sha256"],
         "Synthetic": str(bool(model["synthetic"])).lower(),
         "InputFingerprint": prediction["input"]["fingerprint"],
         "Created": prediction["created"],
         "Versions": json.dumps(prediction["versions"]),
-    }.items():
-        node.SetAttribute(f"{ATTRIBUTE}.{key}", str(value))
-    node.SetNodeReferenceID(VOLUME_ROLE, volumeNode.GetID())
+    }
+    return {f"{ATTRIBUTE}.{key}": str(value) for key, value in entries.items()}
 
 
-def _put_beside(name: str, volumeNode: Any, nodes: Sequence[Any]) -> int:
+def _put_beside(
+    name: str, volumeNode: Any, nodes: Sequence[Any], provenance: dict[str, str]
+) -> None:
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     volumeItem = hierarchy.GetItemByDataNode(volumeNode)
     parent = hierarchy.GetItemParent(volumeItem) if volumeItem else hierarchy.GetSceneItemID()
-    folderItem = hierarchy.CreateFolderItem(parent, name)
+    folderItem = hierarchy.CreateFolderItem(parent, hierarchy.GenerateUniqueItemName(name))
+    for key, value in provenance.items():
+        hierarchy.SetItemAttribute(folderItem, key, value)
     for node in nodes:
         item = hierarchy.GetItemByDataNode(node)
         if item:
             hierarchy.SetItemParent(item, folderItem)
         else:
             hierarchy.CreateItem(folderItem, node)
-    return folderItem
 
 
 def _unused(name: str) -> str:

@@ -1,0 +1,77 @@
+"""The heat map as a volume node with colours of its own and a legend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from .export import ExportedVolume
+
+COLORS = "WSPCirrhosisContribution"
+RED, PALE_RED = (0.80, 0.02, 0.05), (1.00, 0.78, 0.62)
+BLUE, PALE_BLUE = (0.02, 0.20, 0.80), (0.66, 0.85, 1.00)
+# Share of the largest contribution below which the CT is left uncoloured.
+SHOWN_FROM = 0.25
+
+
+def addHeatmap(name: str, path: Path, exported: ExportedVolume) -> Any:
+    """Read the worker's heat map into the scene, with its legend; it follows the CT wherever that goes.
+
+    Args:
+        exported: how the CT's voxels were written.
+
+    Raises:
+        RuntimeError: the file is not an image.
+    """
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
+    storage.SetFileName(str(path))
+    if not storage.ReadData(node):
+        slicer.mrmlScene.RemoveNode(node)
+        raise RuntimeError("The worker's heat map cannot be read.")
+    # In the file the voxels lie in the world; here they follow the CT wherever its transform takes it.
+    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(exported.ijkToRas))
+    node.SetAndObserveTransformNodeID(exported.parentTransformId)
+    node.CreateDefaultDisplayNodes()
+    display = node.GetDisplayNode()
+    display.SetAndObserveColorNodeID(contributionColors().GetID())
+    values = slicer.util.arrayFromVolume(node)
+    reach = max(float(values.max()), -float(values.min())) or 1.0
+    display.AutoWindowLevelOff()
+    display.SetWindowLevel(2 * reach, 0.0)
+    display.SetInterpolate(True)
+    _add_legend(node)
+    return node
+
+
+def contributionColors() -> Any:
+    """The heat map's colour table: blue against, red towards cirrhosis, nothing where nothing is said."""
+    node = slicer.mrmlScene.GetSingletonNode(COLORS, "vtkMRMLColorTableNode")
+    if node is not None:
+        return node
+    node = slicer.vtkMRMLColorTableNode()
+    node.SetTypeToUser()
+    node.SetName("Contribution to cirrhosis")
+    node.SetSingletonTag(COLORS)
+    count = 256
+    node.SetNumberOfColors(count)
+    for index in range(count):
+        value = 2 * index / (count - 1) - 1
+        strength = abs(value)
+        strong, pale = (RED, PALE_RED) if value > 0 else (BLUE, PALE_BLUE)
+        color = (a + (b - a) * strength for a, b in zip(pale, strong, strict=True))
+        # Slice views know opaque and transparent, nothing between.
+        opacity = float(strength >= SHOWN_FROM)
+        node.SetColor(index, f"{value:+.2f}", *color, opacity)
+    return slicer.mrmlScene.AddNode(node)
+
+
+def _add_legend(heatmapNode: Any) -> None:
+    legend = slicer.modules.colors.logic().AddDefaultColorLegendDisplayNode(heatmapNode)
+    legend.SetTitleText(_("For (+) or against (−) cirrhosis,\nlogit per voxel"))
+    legend.SetLabelFormat("%+.1e")
+    legend.SetNumberOfLabels(3)
+    legend.SetVisibility(True)
