@@ -163,6 +163,20 @@ def _model(options: argparse.Namespace, events: Events) -> int:
     return _done(options, events, as_text(card), card=card)
 
 
+def _download(options: argparse.Namespace, events: Events) -> int:
+    from .downloads import download
+
+    download(options.url, options.output, options.sha256, options.size, events)
+    return _done(options, events, f"{options.output}: complete and verified.")
+
+
+def _system(options: argparse.Namespace, events: Events) -> int:
+    from .machine import as_json, as_text, look
+
+    facts = look(options.folder)
+    return _done(options, events, as_text(facts), facts=as_json(facts))
+
+
 def _done(options: argparse.Namespace, events: Events, text: str, **result) -> int:
     """Say the result once: as an event to programs, as text to people."""
     events.result(**result)
@@ -280,6 +294,29 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("action", choices=("info", "verify"))
     command.add_argument("file", type=Path)
     command.set_defaults(run=_model)
+
+    command = commands.add_parser(
+        "download", parents=[everywhere], help="fetch a file, resumed and verified by its SHA-256"
+    )
+    command.add_argument("url")
+    command.add_argument("--output", type=Path, required=True, metavar="FILE")
+    command.add_argument("--sha256", required=True, metavar="HEX")
+    command.add_argument(
+        "--size", type=count, metavar="BYTES", help="of the file, where it is known"
+    )
+    command.set_defaults(run=_download)
+
+    command = commands.add_parser(
+        "system", parents=[everywhere], help="what this computer has for the work"
+    )
+    command.add_argument(
+        "--folder",
+        type=Path,
+        default=Path.cwd(),
+        metavar="DIR",
+        help="where runs and results go, for the free disk space (default: this folder)",
+    )
+    command.set_defaults(run=_system)
     return parser
 
 
