@@ -125,6 +125,7 @@ def _fit(options: argparse.Namespace, events: Events) -> int:
         name=options.name,
         licence=options.licence,
         seed=options.seed,
+        evaluation=options.evaluation,
         overwrite=options.overwrite,
         allow_leakage=options.allow_leakage,
         jobs=options.jobs,
@@ -133,6 +134,26 @@ def _fit(options: argparse.Namespace, events: Events) -> int:
     from .model_card import as_text
 
     return _done(options, events, f"{as_text(card)}\nModel: {options.output}", card=card)
+
+
+def _evaluate(options: argparse.Namespace, events: Events) -> int:
+    from .evaluation import as_text, evaluate
+
+    found = evaluate(
+        options.cohort,
+        options.encoder,
+        options.output,
+        label_column=options.label_column,
+        folds=options.folds,
+        repeats=options.repeats,
+        seed=options.seed,
+        overwrite=options.overwrite,
+        allow_leakage=options.allow_leakage,
+        jobs=options.jobs,
+        events=events,
+    )
+    text = f"{as_text(found)}\nTables and figures: {options.output}"
+    return _done(options, events, text, figures=found["figures"], synthetic=found["synthetic"])
 
 
 def _predict(options: argparse.Namespace, events: Events) -> int:
@@ -246,26 +267,44 @@ def _parser() -> argparse.ArgumentParser:
     _add_pretrain_settings(command)
     command.set_defaults(run=_pretrain)
 
-    command = commands.add_parser(
-        "fit",
-        parents=[everywhere, jobs, overwrite],
-        help="frozen encoder + logistic regression → model file",
-    )
-    command.add_argument("--cohort", type=Path, required=True, metavar="C.csv")
-    command.add_argument(
+    strong = argparse.ArgumentParser(add_help=False)
+    strong.add_argument("--cohort", type=Path, required=True, metavar="C.csv")
+    strong.add_argument(
         "--encoder", type=Path, required=True, metavar="RUN", help="run folder of `pretrain`"
     )
-    command.add_argument("--output", type=Path, required=True, metavar="model.onnx")
-    command.add_argument("--label-column", default="label", help="0/1, 1 = cirrhosis")
-    command.add_argument("--name", help="of the model, on its card (default: the file's)")
-    command.add_argument("--licence", default="not stated", help="of the model, on its card")
-    command.add_argument("--seed", type=int, default=0, help="of folds and bootstrap")
-    command.add_argument(
+    strong.add_argument("--label-column", default="label", help="0/1, 1 = cirrhosis")
+    strong.add_argument("--seed", type=int, default=0, help="of folds and bootstrap")
+    strong.add_argument(
         "--allow-leakage",
         action="store_true",
         help="go on although patients of the pretraining cohort are among these",
     )
+
+    command = commands.add_parser(
+        "fit",
+        parents=[everywhere, jobs, overwrite, strong],
+        help="frozen encoder + logistic regression → model file",
+    )
+    command.add_argument("--output", type=Path, required=True, metavar="model.onnx")
+    command.add_argument("--name", help="of the model, on its card (default: the file's)")
+    command.add_argument("--licence", default="not stated", help="of the model, on its card")
+    command.add_argument(
+        "--evaluation",
+        type=Path,
+        metavar="DIR",
+        help="also write there what `evaluate` writes, of this model's own cross-validation",
+    )
     command.set_defaults(run=_fit)
+
+    command = commands.add_parser(
+        "evaluate",
+        parents=[everywhere, jobs, overwrite, strong],
+        help="cross-validate an encoder on strong labels: tables, ROC, principal components",
+    )
+    command.add_argument("--output", type=Path, required=True, metavar="DIR")
+    command.add_argument("--folds", type=_folds, default=5, help="by patient, at least 2")
+    command.add_argument("--repeats", type=count, default=5, help="of the folds, drawn anew")
+    command.set_defaults(run=_evaluate)
 
     command = commands.add_parser(
         "predict", parents=[everywhere, jobs, overwrite], help="one case or a cohort of cases"
@@ -334,6 +373,14 @@ def count(text: str) -> int:
         value = 0
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a count; 1 or more is expected")
+    return value
+
+
+def _folds(text: str) -> int:
+    if (value := count(text)) < 2:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} leaves nobody to train on; 2 or more is expected"
+        )
     return value
 
 

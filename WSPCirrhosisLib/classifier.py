@@ -1,20 +1,18 @@
-"""Frozen representations → a calibrated patient probability, a threshold, and honest cross-validated figures.
+"""Frozen representations → a calibrated patient probability and a threshold.
 
-The very same `fit_classifier` is run on each training fold and on the whole cohort at the end, so that the figures
-are those of the procedure that made the model: strength, calibration and threshold are chosen inside it.
+The very same `fit_classifier` is run on each training fold (cross_validation.py) and on the whole cohort at the end,
+so that the figures are those of the procedure that made the model: strength, calibration and threshold are chosen
+inside it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.special import expit
 from sklearn.model_selection import StratifiedKFold
 
-from .errors import InputError
-from .events import Events
 from .logistic_regression import (
     LinearClassifier,
     fit_path,
@@ -22,16 +20,10 @@ from .logistic_regression import (
     platt_scaling,
     refit_on_resampled_patients,
 )
-from .statistics import (
-    auc,
-    balanced_accuracy,
-    bootstrap_interval,
-    brier_score,
-    delong_interval,
-    youden_threshold,
-)
+from .statistics import youden_threshold
 
-STRENGTHS = (1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0)
+# Wide enough that neither end is what is chosen, unless there is nothing to be learned.
+STRENGTHS = (1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0, 1000.0)
 # Where a class has a single patient to train on there is nothing to choose the strength by.
 STRENGTH_UNCHOSEN = 0.01
 FOLDS = 5
@@ -91,17 +83,6 @@ class FittedClassifier:
         return patient_means(expit(logits), slices.patient, len(slices.labels))
 
 
-def check_classes(labels: np.ndarray) -> None:
-    """Raise ``cohort.too_few_patients`` unless both classes have at least two patients."""
-    negatives, positives = int((labels == 0).sum()), int((labels == 1).sum())
-    if min(negatives, positives) < 2:
-        raise InputError(
-            "cohort.too_few_patients",
-            f"{negatives} patients with label 0 and {positives} with label 1; at least two of each are needed.",
-            hint="Add labelled patients, or choose another --label-column.",
-        )
-
-
 def fit_classifier(slices: Slices, seed: int = 0) -> FittedClassifier:
     """Choose strength, calibration and threshold by cross-fitting inside `slices`, then fit on all of them."""
     folds = list(patient_folds(slices, seed))
@@ -135,53 +116,6 @@ def patient_folds(slices: Slices, seed: int, folds: int = FOLDS):
     splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
     for train, test in splitter.split(present, labels):
         yield slices.of_patients(present[train]), slices.of_patients(present[test])
-
-
-def cross_validate(
-    slices: Slices, *, repeats: int = 5, seed: int = 0, events: Events | None = None
-) -> dict[str, Any]:
-    """Repeated stratified cross-validation by patient; every choice is made on the training folds alone.
-
-    Returns:
-        Figures for the model card and tables: AUC as mean (sd) over all folds; AUC of the patients' probabilities
-        averaged over the repeats, with DeLong's and the patient bootstrap's 95 % interval; balanced accuracy at
-        the training folds' Youden threshold; Brier score with and without the calibration. `probabilities` has
-        one entry a patient, in the order of `slices.labels`.
-
-    Raises:
-        InputError: ``cohort.too_few_patients``.
-    """
-    check_classes(slices.labels)
-    events = events or Events()
-    probabilities = np.full((repeats, len(slices.labels)), np.nan)
-    uncalibrated, called = np.full_like(probabilities, np.nan), np.full_like(probabilities, np.nan)
-    fold_aucs, strengths = [], []
-    for repeat in range(repeats):
-        for train, test in patient_folds(slices, seed + repeat):
-            fitted = fit_classifier(train, seed + repeat)
-            patients = test.present
-            found = fitted.patient_probabilities(test)[patients]
-            probabilities[repeat, patients] = found
-            uncalibrated[repeat, patients] = fitted.uncalibrated_probabilities(test)[patients]
-            called[repeat, patients] = found >= fitted.threshold
-            fold_aucs.append(auc(slices.labels[patients], found))
-            strengths.append(fitted.strength)
-        events.progress("cross-validation", repeat + 1, repeats)
-    labels = slices.labels
-    pooled = probabilities.mean(axis=0)
-    return {
-        "repeats": repeats,
-        "folds": len(fold_aucs) // repeats,
-        "auc_mean": float(np.mean(fold_aucs)),
-        "auc_sd": float(np.std(fold_aucs, ddof=1)),
-        "auc_pooled_delong": delong_interval(labels, pooled).as_dict(),
-        "auc_pooled_bootstrap": bootstrap_interval(labels, pooled, seed=seed).as_dict(),
-        "balanced_accuracy": float(np.mean([balanced_accuracy(labels, row) for row in called])),
-        "brier": float(np.mean([brier_score(labels, row) for row in probabilities])),
-        "brier_uncalibrated": float(np.mean([brier_score(labels, row) for row in uncalibrated])),
-        "strengths": sorted(set(strengths)),
-        "probabilities": pooled,
-    }
 
 
 def bootstrap_classifiers(

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from . import __version__
-from .classifier import (
-    Slices,
-    bootstrap_classifiers,
-    check_classes,
-    cross_validate,
-    fit_classifier,
-)
-from .cohort import Cohort, read_cohort
-from .cohort_record import patients_in_common, pretraining_cohort
-from .encoders import load_encoder
+from .classifier import bootstrap_classifiers, fit_classifier
+from .cross_validation import CrossValidation, cross_validate
 from .errors import InputError
+from .evaluation import EVALUATION_FILES, write_evaluation
 from .events import Events
-from .files import refuse_existing
+from .files import new_folder, refuse_existing, refuse_inside
+from .labelled_representations import LabelledRepresentations, represent_labelled
 from .model_card import ModelCard
 from .model_export import FittedHead, export_model
 from .reference_distribution import acquisition_reference, distance_reference, fit_whitening
-from .representations import Representations, represent_cohort
-from .slices import SliceSettings
-
-POSITIVE_CLASS = "cirrhosis"
+from .strong_labels import POSITIVE_CLASS
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,15 +28,13 @@ class FitResult:
 
     Args:
         head: classifier, its bootstrap, and the whitening.
-        figures: of `classifier.cross_validate`, without the patients' probabilities.
+        cross_validation: of the procedure that fitted it.
         reference: of `reference_distribution`, for the card.
-        counts: patients, scans, slices, and those of each class.
     """
 
     head: FittedHead
-    figures: dict[str, Any]
+    cross_validation: CrossValidation
     reference: dict[str, Any]
-    counts: dict[str, Any]
 
 
 def fit_model(
@@ -58,6 +46,7 @@ def fit_model(
     name: str | None = None,
     licence: str = "not stated",
     seed: int = 0,
+    evaluation: str | Path | None = None,
     overwrite: bool = False,
     allow_leakage: bool = False,
     jobs: int = 1,
@@ -72,6 +61,7 @@ def fit_model(
         label_column: holds 0 and 1; 1 is the positive class.
         name: of the model, on its card; without it the file's.
         licence: under which the model may be used, on its card.
+        evaluation: a folder for what ``evaluate`` writes, of this model's own cross-validation.
         allow_leakage: go on when patients of the pretraining cohort are among the labelled ones; the card keeps
             their number. Pretraining has not seen the strong labels, but it has seen these patients.
 
@@ -79,7 +69,7 @@ def fit_model(
         The card as plain JSON types.
 
     Raises:
-        InputError: ``cohort.*``, ``encoder.*``, ``fit.leakage``, ``output.*``; nothing is written then.
+        InputError: ``cohort.*``, ``encoder.*``, ``run.*``, ``output.*``; nothing is written then.
     """
     events = events or Events()
     output = Path(output)
@@ -88,139 +78,52 @@ def fit_model(
             "output.name", f"“{output.name}” does not end in .onnx.", hint="Name it model.onnx."
         )
     refuse_existing(output, overwrite)
-    cohort, labels = labelled_cohort(read_cohort(cohort_path), label_column)
-    patient_labels(
-        cohort, labels
-    )  # a table that cannot be fitted is refused before hours of encoding
-    encoder, config = load_encoder(encoder_path)
-    pretrained_on = pretraining_cohort(encoder_path)
-    common = _leakage(cohort, encoder_path, allow_leakage, events)
-    settings = SliceSettings(
-        image_size=config["image_size"],
-        hu_window=tuple(config["hu_window"]),
-        slice_fraction=config["slice_fraction"],
-        depth_range=config["depth_range"],
+    if evaluation is not None:
+        refuse_existing(evaluation, overwrite, EVALUATION_FILES)
+        refuse_inside(evaluation, (output, cohort_path, encoder_path))
+    data = represent_labelled(
+        cohort_path,
+        encoder_path,
+        label_column,
+        allow_leakage=allow_leakage,
+        jobs=jobs,
+        events=events,
     )
-    representations = represent_cohort(cohort, encoder, settings, jobs=jobs, events=events)
-    result = fit_representations(representations, labels, seed=seed, cohort=cohort, events=events)
-    card = model_card(
-        result,
-        config=config,
-        settings=settings,
-        feature_grid=encoder.feature_grid(settings.image_size),
-        name=name or output.stem,
-        licence=licence,
-        label=label_column,
-        synthetic=cohort.synthetic or bool(pretrained_on.get("synthetic")),
-        pretrained_on=pretrained_on,
-        patients_in_common=common,
-    )
-    return export_model(encoder, result.head, card, output).as_json()
-
-
-def labelled_cohort(cohort: Cohort, label_column: str) -> tuple[Cohort, np.ndarray]:
-    """The scans that have a label, and the labels (C,) 0 or 1.
-
-    Raises:
-        InputError: ``cohort.column_missing``, ``cohort.label_not_binary``.
-    """
-    texts = cohort.labels(label_column)
-    numbers = {text: _binary(text) for text in set(texts) if text is not None}
-    strange = sorted(text for text, number in numbers.items() if number is None)
-    if strange:
-        raise InputError(
-            "cohort.label_not_binary",
-            f"The column “{label_column}” holds {', '.join(strange[:5])}; 0 and 1 are expected.",
-            file=cohort.path,
-            hint="Write 1 for cirrhosis (advanced fibrosis), 0 for none, and leave unknown ones empty.",
-        )
-    kept = [index for index, text in enumerate(texts) if text is not None]
-    return cohort.select(kept), np.array([numbers[texts[index]] for index in kept], dtype=int)
-
-
-def patient_labels(cohort: Cohort, labels: np.ndarray) -> np.ndarray:
-    """(P,) label of each patient, in order of appearance.
-
-    Raises:
-        InputError: ``cohort.label_contradicts`` when scans of one patient differ, ``cohort.too_few_patients``.
-    """
-    of_patient: dict[str, int] = {}
-    contradicting = []
-    for case, label in zip(cohort.cases, labels.tolist(), strict=True):
-        if of_patient.setdefault(case.patient_id, label) != label:
-            contradicting.append(str(case.row))
-    if contradicting:
-        raise InputError(
-            "cohort.label_contradicts",
-            f"The label differs from an earlier scan of the same patient in row {', '.join(contradicting[:10])}.",
-            file=cohort.path,
-            hint="A patient has one label; give scans from before and after separate patient_ids, or leave some out.",
-        )
-    found = np.array(list(of_patient.values()), dtype=int)
-    try:
-        check_classes(found)
-    except InputError as error:
-        raise InputError(error.code, error.message, file=cohort.path, hint=error.hint) from None
-    return found
+    result = fit_representations(data, seed=seed, events=events)
+    card = model_card(data, result, name=name or output.stem, licence=licence)
+    folder = nullcontext()
+    if evaluation is not None:
+        folder = new_folder(evaluation, overwrite, EVALUATION_FILES)
+    # The model inside the block: either both are there in the end, or neither.
+    with folder as inside:
+        if inside is not None:
+            write_evaluation(inside, data, result.cross_validation)
+        return export_model(data.encoder, result.head, card, output).as_json()
 
 
 def fit_representations(
-    representations: Representations,
-    labels: np.ndarray,
-    *,
-    cohort: Cohort,
-    seed: int = 0,
-    events: Events | None = None,
+    data: LabelledRepresentations, *, seed: int = 0, events: Events | None = None
 ) -> FitResult:
-    """Cross-validate, then fit on everybody.
-
-    Args:
-        labels: (C,) of the scans.
-        cohort: the scans' rows, for messages.
-    """
-    by_patient = patient_labels(cohort, labels)
-    patient_of_case, _ = representations.patients()
-    slices = Slices(
-        representations.values.astype(np.float64),
-        patient_of_case[representations.case],
-        by_patient,
-    )
-    figures = cross_validate(slices, seed=seed, events=events)
-    del figures["probabilities"]
+    """Cross-validate, then fit on everybody."""
+    slices = data.slices
+    cross_validation = cross_validate(slices, seed=seed, events=events)
     fitted = fit_classifier(slices, seed)
     weights, bias = bootstrap_classifiers(slices, fitted, seed=seed)
     head = FittedHead(fitted, weights, bias, fit_whitening(slices.values, slices.patient))
     reference = {
         "distance": distance_reference(slices, seed),
-        "acquisition": acquisition_reference(representations.facts),
+        "acquisition": acquisition_reference(data.representations.facts),
     }
-    counts = {
-        "patients": len(by_patient),
-        "positive_patients": int(by_patient.sum()),
-        "scans": len(labels),
-        "positive_scans": int(labels.sum()),
-        "slices": len(slices.patient),
-        "positive_slices": int(by_patient[slices.patient].sum()),
-    }
-    return FitResult(head, figures, reference, counts)
+    return FitResult(head, cross_validation, reference)
 
 
 def model_card(
-    result: FitResult,
-    *,
-    config: dict[str, Any],
-    settings: SliceSettings,
-    feature_grid: tuple[float, float, int],
-    name: str,
-    licence: str,
-    label: str,
-    synthetic: bool,
-    pretrained_on: dict[str, Any],
-    patients_in_common: int | None,
+    data: LabelledRepresentations, result: FitResult, *, name: str, licence: str
 ) -> ModelCard:
     """The card of a fit, not yet sealed to a graph."""
-    fitted = result.head.classifier
-    start, step, count = feature_grid
+    fitted, figures = result.head.classifier, result.cross_validation.figures()
+    config, settings = data.config, data.settings
+    start, step, count = data.encoder.feature_grid(settings.image_size)
     return ModelCard(
         name=name,
         licence=licence,
@@ -229,7 +132,7 @@ def model_card(
         hu_window=settings.hu_window,
         slice_fraction=settings.slice_fraction,
         depth_range=settings.depth_range,
-        label=label,
+        label=data.label_column,
         positive_class=POSITIVE_CLASS,
         threshold=fitted.threshold,
         bias=fitted.linear.bias,
@@ -240,47 +143,20 @@ def model_card(
             "slope": fitted.slope,
             "offset": fitted.offset,
             "strength": fitted.strength,
-            "brier_before": result.figures["brier_uncalibrated"],
-            "brier_after": result.figures["brier"],
+            "brier_before": figures["brier_uncalibrated"],
+            "brier_after": figures["brier"],
         },
         reference=result.reference,
         method=config["method"],
         settings={key: value for key, value in config.items() if key != "cohort"},
         cohort={
-            # People name tables after hospitals and studies; the hash is enough to recognise one.
-            "pretraining": {key: value for key, value in pretrained_on.items() if key != "file"},
-            "fit": result.counts,
-            "patients_in_pretraining_and_fit": patients_in_common,
+            "pretraining": data.pretraining_counts,
+            "fit": data.counts,
+            "patients_in_pretraining_and_fit": data.patients_in_common,
         },
-        cross_validation=result.figures,
+        cross_validation=figures,
         feature_grid={"start": start, "step": step, "count": count},
-        synthetic=synthetic,
+        synthetic=data.synthetic,
         library_version=__version__,
         created=datetime.now(timezone.utc).date().isoformat(),
     )
-
-
-def _leakage(cohort: Cohort, encoder_path: str | Path, allowed: bool, events: Events) -> int | None:
-    """How many patients pretraining has seen; None when the encoder came without its run folder."""
-    ids = sorted(set(cohort.patient_ids))
-    common = patients_in_common(encoder_path, ids)
-    if not common:
-        return common
-    message = f"{common} of {len(ids)} labelled patients were in the pretraining cohort."
-    if not allowed:
-        raise InputError(
-            "fit.leakage",
-            message,
-            file=cohort.path,
-            hint="The figures would flatter the encoder. Leave them out, or add --allow-leakage; the card says so.",
-        )
-    events.warning("fit.leakage", message + " The cross-validated figures may be too good.")
-    return common
-
-
-def _binary(text: str) -> int | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return int(number) if number in (0.0, 1.0) else None

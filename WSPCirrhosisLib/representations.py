@@ -23,6 +23,8 @@ class Representations:
         values: (M, D) float32.
         case: (M,) number of the scan, 0 … C−1, in the cohort's order.
         depth: (M,) d of each slice.
+        index: (M,) number of each slice in its canonical volume.
+        position_mm: (M,) superior coordinate of each slice's centre.
         patient_ids: C ids, one a scan.
         facts: C dictionaries of `slices.scan_facts`.
     """
@@ -30,6 +32,8 @@ class Representations:
     values: np.ndarray
     case: np.ndarray
     depth: np.ndarray
+    index: np.ndarray
+    position_mm: np.ndarray
     patient_ids: tuple[str, ...]
     facts: tuple[dict[str, Any], ...]
 
@@ -83,7 +87,7 @@ def represent_cohort(
         InputError: ``cohort.unusable_cases`` with every scan that cannot be read and why.
     """
     events = events or Events()
-    values, case_number, depth, facts, problems = [], [], [], [], []
+    values, case_number, places, facts, problems = [], [], [], [], []
     for number, (case, read) in enumerate(read_in_order(cohort, settings, jobs)):
         if isinstance(read, InputError):
             problems.append(f"row {case.row} ({_named(read, cohort)}): {read.message}")
@@ -91,7 +95,7 @@ def represent_cohort(
             stack, fact = read
             values.append(represent(encoder, stack.images, device))
             case_number.append(np.full(len(stack.index), number))
-            depth.append(stack.depth)
+            places.append((stack.depth, stack.index, stack.position_mm))
             facts.append(fact)
         events.progress("represent", number + 1, len(cohort))
     if problems:
@@ -104,7 +108,7 @@ def represent_cohort(
     return Representations(
         np.concatenate(values),
         np.concatenate(case_number),
-        np.concatenate(depth),
+        *(np.concatenate(column) for column in zip(*places, strict=True)),
         cohort.patient_ids,
         tuple(facts),
     )

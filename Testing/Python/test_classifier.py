@@ -8,10 +8,10 @@ from sklearn.linear_model import LogisticRegression
 from WSPCirrhosisLib.classifier import (
     Slices,
     bootstrap_classifiers,
-    cross_validate,
     fit_classifier,
     patient_folds,
 )
+from WSPCirrhosisLib.cross_validation import cross_validate
 from WSPCirrhosisLib.errors import InputError
 from WSPCirrhosisLib.logistic_regression import (
     fit_path,
@@ -85,7 +85,7 @@ def test_folds_share_no_patient_and_hold_both_classes():
 
 
 def test_cross_validation_finds_what_is_there():
-    figures = cross_validate(cohort(patients=40, effect=4), repeats=2)
+    figures = cross_validate(cohort(patients=40, effect=4), repeats=2).figures()
     assert figures["auc_mean"] > 0.9
     assert figures["auc_pooled_delong"]["low"] > 0.8
     assert figures["balanced_accuracy"] > 0.8
@@ -95,7 +95,9 @@ def test_cross_validation_finds_what_is_there():
 def test_cross_validation_finds_nothing_where_nothing_is():
     """Far more features than patients: anything that saw the held-out patients would look good."""
     areas = [
-        cross_validate(cohort(30, 200, 0, seed), repeats=1)["auc_pooled_delong"]["estimate"]
+        cross_validate(cohort(30, 200, 0, seed), repeats=1).figures()["auc_pooled_delong"][
+            "estimate"
+        ]
         for seed in range(4)
     ]
     assert 0.3 < np.mean(areas) < 0.65
@@ -103,12 +105,12 @@ def test_cross_validation_finds_nothing_where_nothing_is():
 
 def test_cross_validation_is_the_same_for_the_same_seed():
     first, second = (cross_validate(cohort(patients=20), repeats=2, seed=5) for _ in range(2))
-    np.testing.assert_array_equal(first.pop("probabilities"), second.pop("probabilities"))
-    assert first == second
+    np.testing.assert_array_equal(first.probabilities, second.probabilities)
+    assert first.figures() == second.figures()
 
 
 def test_two_patients_a_class_are_enough_and_one_is_not():
-    figures = cross_validate(cohort(patients=4), repeats=2)
+    figures = cross_validate(cohort(patients=4), repeats=2).figures()
     assert figures["folds"] == 2
     with pytest.raises(InputError, match="cohort.too_few_patients"):
         cross_validate(cohort(patients=3))

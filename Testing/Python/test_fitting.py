@@ -178,7 +178,7 @@ def test_patients_of_the_pretraining_cohort_are_reported(table, encoder_file, tm
     record = cohort_record.cohort_record(cohort.select([0, 1, 4]), [9, 9, 9], "weak_label")
     write_json(run / "cohort.json", record)
     write_json(run / "config.json", {"encoder": "tinynet"})
-    with pytest.raises(InputError, match=r"fit\.leakage") as refused:
+    with pytest.raises(InputError, match=r"cohort\.leakage") as refused:
         fit_model(table, run, tmp_path / "model.onnx")
     assert "2 of 7" in refused.value.message
     seen = []
@@ -186,4 +186,4 @@ def test_patients_of_the_pretraining_cohort_are_reported(table, encoder_file, tm
         table, run, tmp_path / "model.onnx", allow_leakage=True, events=Events(seen.append)
     )
     assert card["cohort"]["patients_in_pretraining_and_fit"] == 2
-    assert "fit.leakage" in [event.get("code") for event in seen]
+    assert "cohort.leakage" in [event.get("code") for event in seen]
