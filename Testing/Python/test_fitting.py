@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from small_cohort import write_cohort
+from small_encoder import write_encoder, write_run
 
 from WSPCirrhosisLib.cohort import read_cohort
-from WSPCirrhosisLib.encoders import build_encoder, save_encoder
+from WSPCirrhosisLib.encoders import build_encoder
 from WSPCirrhosisLib.errors import DONE, InputError
 from WSPCirrhosisLib.events import Events
 from WSPCirrhosisLib.fitting import fit_model
@@ -30,19 +31,8 @@ def table(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def encoder_file(tmp_path_factory) -> Path:
-    """An encoder as pretraining writes it, though untrained: fit does not care how good it is."""
-    path = tmp_path_factory.mktemp("encoder") / "encoder.safetensors"
-    description = {
-        "encoder": "tinynet",
-        "method": "wsp",
-        "image_size": 160,
-        "hu_window": [-100.0, 400.0],
-        "slice_fraction": 0.7,
-        "depth_range": "liver",
-        "cohort": {"file": "Hospital_X.csv", "patients": 5, "synthetic": False},
-    }
-    save_encoder(build_encoder("tinynet", seed=0), path, description)
-    return path
+    """Untrained: fit does not care how good it is."""
+    return write_encoder(tmp_path_factory.mktemp("encoder") / "encoder.safetensors")
 
 
 @pytest.fixture(scope="module")
@@ -166,18 +156,9 @@ def test_a_model_that_exists_is_kept(fitted, table, encoder_file):
     assert fitted[0].read_bytes() == before
 
 
-def test_patients_of_the_pretraining_cohort_are_reported(table, encoder_file, tmp_path):
+def test_patients_of_the_pretraining_cohort_are_reported(table, tmp_path):
     """Two of the seven were pretrained on: refused, unless allowed, and then the card keeps their number."""
-    from WSPCirrhosisLib import cohort_record
-    from WSPCirrhosisLib.files import write_json
-
-    run = tmp_path / "run"
-    run.mkdir()
-    (run / "encoder.safetensors").write_bytes(encoder_file.read_bytes())
-    cohort = read_cohort(table)
-    record = cohort_record.cohort_record(cohort.select([0, 1, 4]), [9, 9, 9], "weak_label")
-    write_json(run / "cohort.json", record)
-    write_json(run / "config.json", {"encoder": "tinynet"})
+    run = write_run(tmp_path / "run", table, [0, 1, 4])
     with pytest.raises(InputError, match=r"cohort\.leakage") as refused:
         fit_model(table, run, tmp_path / "model.onnx")
     assert "2 of 7" in refused.value.message
