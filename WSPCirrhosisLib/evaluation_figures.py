@@ -54,14 +54,18 @@ def draw_components(
     for value, (colour, marker, name) in enumerate(zip(COLOURS, MARKERS, names, strict=True)):
         points = components[labels == value].T
         by_label.scatter(*points, s=size, c=colour, marker=marker, alpha=0.6, lw=0, label=name)
-    by_label.legend(frameon=False)
-    by_label.set_title("By label")
+    # Beside the title, where no point lies under it.
+    above = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.2}
+    legend = by_label.legend(frameon=False, ncols=2, handletextpad=0.1, **above)
+    for handle in legend.legend_handles:
+        handle.set_sizes([30])
+    by_label.set_title("By label", loc="left")
     order = np.random.default_rng(0).permutation(len(depth))  # so that no depth lies on top
     drawn = by_depth.scatter(
         *components[order].T, s=size, c=depth[order], cmap=DEPTH_COLOURS, vmin=0, vmax=1, lw=0
     )
     figure.colorbar(drawn, ax=by_depth, label="depth d (0 inferior, 1 superior)")
-    by_depth.set_title("By depth")
+    by_depth.set_title("By depth", loc="left")
     for axes in (by_label, by_depth):
         axes.set_xlabel(f"component 1 ({explained[0]:.0%} of the variance)")
         axes.spines[["top", "right"]].set_visible(False)
