@@ -58,6 +58,7 @@ class ModuleManager:
     def __init__(self) -> None:
         self.modules = SimpleNamespace()
         self._loaded: dict[str, Any] = {}
+        self._listeners: list[Callable[[str], None]] = []
 
     def add(self, module: Any) -> None:
         self._loaded[module.name] = module
@@ -74,12 +75,23 @@ class ModuleManager:
 
     modulesNames = loadedModuleNames
 
-    def connect(self, signal: str, slot: Callable[..., Any]) -> bool:
-        """Accept a listener: modules are never unloaded here, so no signal is ever sent."""
-        return True
+    def connect(self, signal: str, slot: Callable[[str], None]) -> bool:
+        """Call `slot` with a module's name before it is unloaded; that is the one signal here."""
+        known = signal == "moduleAboutToBeUnloaded(QString)"
+        if known:
+            self._listeners.append(slot)
+        return known
 
-    def disconnect(self, signal: str, slot: Callable[..., Any]) -> bool:
-        return True
+    def disconnect(self, signal: str, slot: Callable[[str], None]) -> bool:
+        known = slot in self._listeners
+        if known:
+            self._listeners.remove(slot)
+        return known
+
+    def moduleAboutToBeUnloaded(self, name: str) -> None:
+        """Send the signal."""
+        for slot in list(self._listeners):
+            slot(name)
 
 
 def register_module_logics(manager: ModuleManager, scene: Any, application_logic: Any) -> None:
@@ -94,7 +106,9 @@ def register_module_logics(manager: ModuleManager, scene: Any, application_logic
         manager.add(LogicModule(name, logic))
 
 
-def load_scripted_modules(manager: ModuleManager, folders: Sequence[str]) -> None:
+def load_scripted_modules(
+    manager: ModuleManager, folders: Sequence[str], module_type: type[ModuleHandle] = ModuleHandle
+) -> None:
     """Load every scripted module of `folders`: a file X.py with a class X made for Slicer.
 
     A module that cannot be loaded is reported on the error stream and left out, as Slicer does.
@@ -103,16 +117,16 @@ def load_scripted_modules(manager: ModuleManager, folders: Sequence[str]) -> Non
         sys.path.insert(0, str(folder))
         for file in sorted(folder.glob("*.py")):
             if f"class {file.stem}(" in file.read_text(encoding="utf-8"):
-                _load(manager, file)
+                _load(manager, file, module_type)
 
 
-def _load(manager: ModuleManager, file: Path) -> None:
+def _load(manager: ModuleManager, file: Path, module_type: type[ModuleHandle]) -> None:
     try:
         specification = importlib.util.spec_from_file_location(file.stem, file)
         source = importlib.util.module_from_spec(specification)
         sys.modules[file.stem] = source
         specification.loader.exec_module(source)
-        handle = ModuleHandle(file.stem, str(file))
+        handle = module_type(file.stem, str(file))
         handle.attach(getattr(source, file.stem)(handle))
         manager.add(handle)
     except Exception:

@@ -11,8 +11,9 @@ from types import CodeType
 
 from .command_line import CommandLine, UsageError, parse
 
-HELP = """usage: python SlicerBench --no-main-window [options] --python-script X.py [--] arguments…
-Acts as a Slicer command on the slicer-core wheel: real MRML, no Qt.
+HELP = """usage: python SlicerBench [--no-main-window] [options] --python-script X.py [--] arguments…
+Acts as a Slicer command on the slicer-core wheel: real MRML; with its main window, on Qt, unless
+--no-main-window is given.
   --python-script FILE            run FILE; Slicer stays until the script exits
   --python-code CODE, -c CODE     run CODE; -c ends Slicer afterwards
   X.py arguments…                 run X.py and end, as Python would
@@ -33,8 +34,9 @@ def main(arguments: Sequence[str]) -> int:
         print(HELP)
         return 0
     if "no-main-window" not in line.flags:
-        print("This host has no main window: start it with --no-main-window.", file=sys.stderr)
-        return 2
+        from slicer_bench.run import run
+
+        return run(line)
     return _run(line)
 
 
@@ -47,12 +49,10 @@ def _run(line: CommandLine) -> int:
         return 0
     if "exit-after-startup" in line.flags:
         return 0
-    app.commandOptions().runPythonAndExit = line.run_and_exit
-    sys.argv = [line.script or "", *line.arguments]
     try:
-        raised = _execute_all(line)
+        raised = execute_all(line)
     except SystemExit as request:
-        return _status_of(request)
+        return status_of(request)
     if app.exit_status is not None:
         return app.exit_status
     if app.commandOptions().runPythonAndExit:
@@ -61,8 +61,16 @@ def _run(line: CommandLine) -> int:
     return 0
 
 
-def _execute_all(line: CommandLine) -> bool:
-    """Run script and code in `__main__`; returns whether one of them raised."""
+def execute_all(line: CommandLine) -> bool:
+    """Run script and code in `__main__`; returns whether one of them raised.
+
+    Raises:
+        SystemExit: the script asked to end.
+    """
+    import slicer
+
+    slicer.app.commandOptions().runPythonAndExit = line.run_and_exit
+    sys.argv = [line.script or "", *line.arguments]
     raised = False
     if line.script is not None:
         script = Path(line.script)
@@ -90,7 +98,7 @@ def _execute(code: CodeType, file: str | None = None) -> bool:
     return False
 
 
-def _status_of(request: SystemExit) -> int:
+def status_of(request: SystemExit) -> int:
     if request.code is None or isinstance(request.code, int):
         return request.code or 0
     print(request.code, file=sys.stderr)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -18,15 +18,28 @@ from .application import Application
 from .command_line import CommandLine
 from .io_manager import IOManager
 from .modules import ModuleManager, load_scripted_modules, register_module_logics
+from .scripted_module import ModuleHandle
 from .subject_hierarchy import SubjectHierarchyKeeper
 
 HOME = Path(__file__).resolve().parent.parent
 
 
-def start(line: CommandLine) -> Application:
-    """Start the application: afterwards `slicer.app`, `.mrmlScene`, `.modules` and the rest are there."""
+def start(
+    line: CommandLine,
+    make_application: type[Application] = Application,
+    before_modules: Callable[[Application, ModuleManager], None] = lambda app, manager: None,
+    module_type: type[ModuleHandle] = ModuleHandle,
+) -> Application:
+    """Start the application: afterwards `slicer.app`, `.mrmlScene`, `.modules` and the rest are there.
+
+    Args:
+        line: what was asked for.
+        make_application: class of `slicer.app`.
+        before_modules: called when all but the scripted modules is there.
+        module_type: class of scripted modules' handles.
+    """
     environment = set_environment()
-    app = Application(HOME, environment, testing="testing" in line.flags)
+    app = make_application(HOME, environment, testing="testing" in line.flags)
     scene = make_scene()
     manager = ModuleManager()
     with without_data_files():
@@ -38,8 +51,9 @@ def start(line: CommandLine) -> Application:
     remote = make_remote_io(app, scene, logic)
     app.attach(logic=logic, io_manager=IOManager(remote), module_manager=manager)
     app.keep(hierarchy)
+    before_modules(app, manager)
     if "disable-modules" not in line.flags:
-        load_scripted_modules(manager, line.module_paths)
+        load_scripted_modules(manager, line.module_paths, module_type)
     return app
 
 

@@ -1,0 +1,65 @@
+"""The bench from command line to exit status: the script runs inside Qt's event loop, which goes on after it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from slicer_host.command_line import CommandLine
+
+
+def run(line: CommandLine) -> int:
+    """Run the application; returns when it is asked to exit."""
+    prepare_qt()
+    from . import binding
+
+    # Classes made in Python before PySide6's are changed would keep the old manners.
+    binding.install()
+    from .start_up import start
+
+    app = start(line)
+    from PySide6.QtCore import QTimer
+    from slicer_host.run import execute_all, status_of
+
+    def begin() -> None:
+        app.mainWindow().show()
+        app.startupCompleted.emit()
+        if "exit-after-startup" in line.flags:
+            app.exit(0)
+            return
+        try:
+            raised = execute_all(line)
+        except SystemExit as request:
+            app.exit(status_of(request))
+            return
+        if app.exit_status is None and app.commandOptions().runPythonAndExit:
+            app.exit(1 if raised else 0)
+
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    QTimer.singleShot(0, begin)
+    status = app.exec()
+    clean_up(app)
+    return status
+
+
+def prepare_qt() -> None:
+    """Choose what PySide6 reads once, when it is imported."""
+    # PythonQt's enumerations are numbers.
+    os.environ["PYSIDE6_OPTION_PYTHON_ENUM"] = "0x3"
+    if sys.platform.startswith("linux") and not (
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    ):
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+def clean_up(app: object) -> None:
+    """Let modules and views go before the scene, in the desktop application's order."""
+    import slicer
+
+    for name in list(app.moduleManager().loadedModuleNames()):
+        app.moduleManager().moduleAboutToBeUnloaded(name)
+    app.mainWindow().hide()
+    slicer.mrmlScene.Clear(1)
+    sys.stdout.flush()
+    sys.stderr.flush()
