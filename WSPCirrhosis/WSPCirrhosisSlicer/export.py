@@ -38,8 +38,8 @@ class ExportedVolume:
     cautions: tuple[CaseWarning, ...]
 
 
-def exportVolume(volumeNode: Any, folder: Path) -> ExportedVolume:
-    """Write a CT as it lies in the world, parent transforms included.
+def exportVolume(volumeNode: Any, path: Path) -> ExportedVolume:
+    """Write a CT as it lies in the world, parent transforms included; the name's suffix says how.
 
     A linear transform changes the geometry alone, exactly; a bending or shearing one needs resampling,
     which MRML does and the cautions say.
@@ -64,7 +64,6 @@ def exportVolume(volumeNode: Any, folder: Path) -> ExportedVolume:
             "a CT has one.",
             hint="Choose the CT, not a colour image.",
         )
-    path = folder / "volume.nrrd"
     local = _matrix_of(volumeNode.GetIJKToRASMatrix)
     parent = volumeNode.GetParentTransformNode()
     cautions = _mirroring(parent, local, image)

@@ -67,7 +67,6 @@ class Worker:
         onEvent: Listener | None = None,
         python: str | None = None,
     ) -> None:
-        command, *options = map(str, arguments)
         self._onEvent = onEvent or (lambda event: None)
         self._lines: queue.Queue[tuple[str, str] | None] = queue.Queue()
         self._log: deque[str] = deque(maxlen=LAST_LINES)
@@ -77,7 +76,7 @@ class Worker:
         self.result: dict[str, Any] | None = None
         self.warnings: list[dict[str, Any]] = []
         self._process = subprocess.Popen(
-            [python or sys.executable, "-m", "WSPCirrhosisLib", command, "--events", *options],
+            [python or sys.executable, "-m", *self.command(list(map(str, arguments)))],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -98,6 +97,17 @@ class Worker:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def lastLine(self) -> str:
+        """What it said last, other than events."""
+        return self._log[-1] if self._log else ""
+
+    @staticmethod
+    def command(arguments: list[str]) -> list[str]:
+        """The Python module that is run, and its arguments."""
+        name, *options = arguments
+        return ["WSPCirrhosisLib", name, "--events", *options]
 
     def poll(self) -> bool:
         """Deal with what the worker said since the last call; returns whether it has ended."""
