@@ -108,6 +108,7 @@ def _pretrain(options: argparse.Namespace, events: Events) -> int:
         PretrainConfig.from_options(options),
         resume=options.resume,
         cache_folder=options.cache,
+        weights_path=options.weights,
         jobs=options.jobs,
         events=events,
     )
@@ -263,6 +264,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
     command.add_argument(
         "--cache", type=Path, metavar="DIR", help="slice cache to share between runs"
+    )
+    command.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="imagenet: the published ResNet-18, .pth or .safetensors",
     )
     _add_pretrain_settings(command)
     command.set_defaults(run=_pretrain)

@@ -170,12 +170,19 @@ def build_encoder(name: str, seed: int) -> Encoder:
         return ENCODERS[name]()
 
 
-def projection_head(encoder: Encoder, seed: int = 0) -> nn.Sequential:
-    """Two dense layers with a ReLU between, from the representation to the latent that the loss sees."""
+def projection_head(encoder: Encoder, seed: int = 0, batch_norm: bool = False) -> nn.Sequential:
+    """Two dense layers with a ReLU between, from the representation to the latent that the loss sees.
+
+    Args:
+        encoder: whose sizes it has.
+        seed: of its weights; the global random state is left alone.
+        batch_norm: before the ReLU; without negatives it is what keeps the latents from collapsing.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         return nn.Sequential(
             nn.Linear(encoder.representation_size, encoder.hidden_size),
+            *([nn.BatchNorm1d(encoder.hidden_size)] if batch_norm else []),
             nn.ReLU(),
             nn.Linear(encoder.hidden_size, encoder.latent_size),
         )

@@ -8,16 +8,13 @@ Source: Sarfati et al., MICCAI 2023, equations 1–3; y-Aware InfoNCE (Dufumier 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
 from .errors import InputError
-
-if TYPE_CHECKING:
-    from .pretrain_config import PretrainConfig
+from .kernel_expression import Factor
 
 Values = torch.Tensor | np.ndarray | Sequence
 
@@ -51,7 +48,7 @@ def same(values: Values) -> torch.Tensor:
 
 
 def gaussian(values: Values, sigma: float) -> torch.Tensor:
-    """exp(−(v_t − v_i)² / 2σ²) of a continuous value: y-Aware InfoNCE, depth-Aware.
+    """exp(−(v_t − v_i)² / 2σ²) of a continuous value: y-Aware InfoNCE, depth-Aware; of a grade: ordinal.
 
     Args:
         values: (N,) finite numbers.
@@ -83,17 +80,25 @@ def within(values: Values, threshold: float) -> torch.Tensor:
     return (_differences(values).abs() < threshold).float()
 
 
-# What a batch knows of its slices: "label" (N,) codes and "depth" (N,) in [0, 1], for METHODS to choose from.
-Metadata = Mapping[str, torch.Tensor]
+def of_factor(factor: Factor, values: torch.Tensor) -> torch.Tensor:
+    """The kernel that a factor of an expression stands for.
 
-# METHODS.md, section 4: the table of methods, as what each of them takes for similar.
-METHODS: dict[str, Callable[[Metadata, PretrainConfig], torch.Tensor]] = {
-    "simclr": lambda known, config: identity(len(known["depth"])),
-    "supcon": lambda known, config: same(known["label"]),
-    "depth-aware": lambda known, config: gaussian(known["depth"], config.sigma),
-    "pcl": lambda known, config: within(known["depth"], config.threshold),
-    "wsp": lambda known, config: same(known["label"]) * gaussian(known["depth"], config.sigma),
-}
+    Args:
+        factor: see `kernel_expression`.
+        values: (N,) float64, of the factor's column; NaN where missing. What is missing is similar to nothing: such a
+            slice has a 1 on the diagonal, its other view, and 0 beside it.
+    """
+    if factor.kind == "identity":
+        return identity(len(values))
+    known = torch.isfinite(values)
+    numbers = torch.where(known, values, 0)
+    if factor.kind == "same":
+        kernel = same(numbers)
+    elif factor.kind == "gaussian":
+        kernel = gaussian(numbers, factor.width)
+    else:
+        kernel = within(numbers, factor.width)
+    return (kernel * (known[:, None] & known[None, :])).fill_diagonal_(1)
 
 
 def _codes(values: np.ndarray | Sequence) -> torch.Tensor:

@@ -7,6 +7,7 @@ the paper. (The paper's official code divides by column sums and reports twice t
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -40,24 +41,66 @@ def kernel_contrastive_loss(
     Raises:
         InputError: ``loss.shape`` or ``loss.temperature``.
     """
-    _check(latents_1, latents_2, kernel, temperature)
+    check_shapes(latents_1, latents_2, kernel)
+    if not (math.isfinite(temperature) and temperature > 0):
+        raise InputError(
+            "loss.temperature", f"temperature is {temperature}; expected a number above 0."
+        )
     precision = torch.promote_types(latents_1.dtype, torch.float32)
     # Outside autocast, which would take the products below to half precision.
     with torch.autocast(latents_1.device.type, enabled=False):
         z_1, z_2 = (functional.normalize(z.double(), dim=1) for z in (latents_1, latents_2))
-        weights = kernel.to(z_1)
         z = torch.cat([z_1, z_2])
-        loss = _mean_log_sum_exp(z, temperature) - _mean_positive(z_1, z_2, weights, temperature)
+        positive = (z * torch.cat(mean_of_positives(z_1, z_2, kernel))).sum() / len(z)
+        loss = _mean_log_sum_exp(z, temperature) - positive / temperature
     return loss.to(precision)
 
 
-def _mean_positive(z_1: Tensor, z_2: Tensor, weights: Tensor, temperature: float) -> Tensor:
-    """(1/2N) Σ_t Σ_{i≠t} ŵ_ti s_ti without a 2N×2N matrix of weights: both views of t share their row of it."""
-    itself = weights.diagonal()[:, None]
-    row_sum = 2 * weights.sum(dim=1, keepdim=True) - itself
-    around = weights @ (z_1 + z_2)
-    pulled = (z_1 * (around - itself * z_1) + z_2 * (around - itself * z_2)) / row_sum
-    return pulled.sum() / (2 * len(z_1) * temperature)
+def mean_of_positives(z_1: Tensor, z_2: Tensor, kernel: Tensor) -> tuple[Tensor, Tensor]:
+    """Σ_{i≠t} ŵ_ti z_i for t the first view of each slice, and for t the second: (N, D) each.
+
+    No 2N×2N matrix of weights is made: both views of t share their row of it. With ``identity`` the result is, to the
+    last bit, the other view: nothing is added and taken away again.
+    """
+    itself = kernel.diagonal().to(z_1)[:, None]
+    others = weighted_sums(kernel, z_1 + z_2, itself=False)
+    weight = 2 * weighted_sums(kernel, torch.ones_like(itself), itself=False) + itself
+    return (others + itself * z_2) / weight, (others + itself * z_1) / weight
+
+
+def weighted_sums(kernel: Tensor, values: Tensor, itself: bool = True) -> Tensor:
+    """Σ_i w_ti v_i, (N, D) float64; without i = t unless `itself`.
+
+    In blocks of rows, so that the kernel is never copied whole into the values' precision.
+    """
+    return _WeightedSums.apply(kernel, values, itself)
+
+
+class _WeightedSums(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, kernel: Tensor, values: Tensor, itself: bool) -> Tensor:
+        ctx.save_for_backward(kernel)
+        ctx.itself = itself
+        return torch.cat([rows @ values for rows in _row_blocks(kernel, values, itself)])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, upstream: Tensor) -> tuple[None, Tensor, None]:
+        (kernel,) = ctx.saved_tensors
+        gradient = torch.zeros_like(upstream)
+        first = 0
+        for rows in _row_blocks(kernel, upstream, ctx.itself):
+            gradient += rows.T @ upstream[first : first + len(rows)]
+            first += len(rows)
+        return None, gradient, None
+
+
+def _row_blocks(kernel: Tensor, like: Tensor, itself: bool) -> Iterator[Tensor]:
+    for first in range(0, len(kernel), CHUNK_ROWS):
+        rows = kernel[first : first + CHUNK_ROWS].to(like, copy=True)
+        if not itself:
+            rows.diagonal(first).zero_()
+        yield rows
 
 
 class _MeanLogSumExp(torch.autograd.Function):
@@ -95,7 +138,8 @@ def _mean_log_sum_exp(z: Tensor, temperature: float) -> Tensor:
     return _MeanLogSumExp.apply(z, temperature)
 
 
-def _check(latents_1: Tensor, latents_2: Tensor, kernel: Tensor, temperature: float) -> None:
+def check_shapes(latents_1: Tensor, latents_2: Tensor, kernel: Tensor) -> None:
+    """Raise ``loss.shape`` unless these are two views' latents (N, D) and a kernel (N, N), N above 0."""
     n = len(latents_1)
     if (
         latents_1.ndim != 2
@@ -107,8 +151,4 @@ def _check(latents_1: Tensor, latents_2: Tensor, kernel: Tensor, temperature: fl
             "loss.shape",
             f"Latents {tuple(latents_1.shape)} and {tuple(latents_2.shape)}, kernel {tuple(kernel.shape)}; "
             "expected (N, D), (N, D) and (N, N).",
-        )
-    if not (math.isfinite(temperature) and temperature > 0):
-        raise InputError(
-            "loss.temperature", f"temperature is {temperature}; expected a number above 0."
         )

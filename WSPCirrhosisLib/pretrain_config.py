@@ -9,11 +9,14 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from .errors import InputError
+from .kernel_expression import EXAMPLE, KernelExpression, parse_kernel
+from .methods import METHODS, SUPERVISED, method_list
 from .slices import SliceSettings
 
-# Named here rather than asked of kernels.py and encoders.py, so that a panel can offer them without torch.
-METHOD_NAMES = ("wsp", "depth-aware", "supcon", "pcl", "simclr")
-METHODS_WITH_LABELS = ("wsp", "supcon")
+METHOD_NAMES = tuple(METHODS)
+# The methods that take a kernel from the setting of that name; the others have one of their own, or none.
+METHODS_WITH_KERNEL = tuple(name for name, method in METHODS.items() if method.kernel is None)
+# Named here rather than asked of encoders.py, so that a panel can offer them without torch.
 ENCODER_NAMES = ("tinynet", "resnet18")
 SMALLEST_IMAGE = {"tinynet": 156, "resnet18": 32}
 # Four times the pixels a side of what a CT has; no memory holds a batch of more.
@@ -28,13 +31,17 @@ def _setting(default: Any, help: str, choices: tuple[str, ...] | None = None) ->
 class PretrainConfig:
     """The paper's settings (METHODS.md, sections 2–5) are the defaults; an unfit value raises ``pretrain.setting``."""
 
-    method: str = _setting("wsp", "what counts as similar", METHOD_NAMES)
+    method: str = _setting("wsp", "how the encoder is trained, see below", METHOD_NAMES)
+    kernel: str = _setting("", f"what counts as similar, as in “{EXAMPLE}”")
     encoder: str = _setting("tinynet", "the network that is trained", ENCODER_NAMES)
     epochs: int = _setting(40, "passes of slices_per_epoch slices")
     slices_per_epoch: int = _setting(10_000, "slices drawn in an epoch")
     batch_size: int = _setting(64, "slices in a batch, each of another patient")
     sigma: float = _setting(0.1, "width of the Gaussian kernel over depth (0 to 1)")
-    threshold: float = _setting(0.1, "PCL: slices nearer than this in depth are similar")
+    pcl_distance: float = _setting(0.1, "pcl: slices nearer than this in depth are similar")
+    y_column: str = _setting("age", "y-aware: column of numbers in which patients are near or far")
+    y_sigma: float = _setting(5.0, "y-aware: width of the Gaussian kernel over that column")
+    grade_sigma: float = _setting(1.0, "ordinal: width of the Gaussian kernel over the weak label")
     temperature: float = _setting(0.1, "temperature of the contrastive loss")
     image_size: int = _setting(512, "width and height of the slice images, in pixels")
     learning_rate: float = _setting(1e-4, "at the start; falls to 0 along a cosine")
@@ -57,7 +64,8 @@ class PretrainConfig:
         for name in ("epochs", "slices_per_epoch"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
         self._require("batch_size", self.batch_size >= 2, "at least 2")
-        for name in ("sigma", "threshold", "temperature", "learning_rate"):
+        widths = ("sigma", "pcl_distance", "y_sigma", "grade_sigma")
+        for name in (*widths, "temperature", "learning_rate"):
             self._require(name, getattr(self, name) > 0, "above 0")
         for name in ("weight_decay", "checkpoint_minutes"):
             self._require(name, getattr(self, name) >= 0, "0 or more")
@@ -69,7 +77,29 @@ class PretrainConfig:
             smallest <= self.image_size <= LARGEST_IMAGE,
             f"{smallest} to {LARGEST_IMAGE} pixels for {self.encoder}",
         )
-        self._require("weak_label_column", bool(self.weak_label_column), "a column of the table")
+        for name in ("weak_label_column", "y_column"):
+            self._require(name, bool(getattr(self, name)), "a column of the table")
+        fits = self.method != "imagenet" or self.encoder == "resnet18"
+        self._require("encoder", fits, "resnet18, whose ImageNet weights are published")
+        self._check_kernel()
+
+    @property
+    def objective(self) -> str | None:
+        """What the encoder is trained for (`methods.py`); None when it is not trained at all."""
+        return METHODS[self.method].objective
+
+    @property
+    def similarity(self) -> KernelExpression:
+        """What counts as similar: the setting ``kernel``, or the method's own."""
+        if self.kernel:
+            return parse_kernel(self.kernel)
+        own = METHODS[self.method].kernel
+        return own(self) if own else parse_kernel("identity()")
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether a scan without the weak label is of no use."""
+        return self.objective == SUPERVISED or self.weak_label_column in self.similarity.columns
 
     @property
     def steps_per_epoch(self) -> int:
@@ -77,7 +107,8 @@ class PretrainConfig:
 
     @property
     def total_steps(self) -> int:
-        return self.epochs * self.steps_per_epoch
+        """0 for an encoder that is not trained."""
+        return self.epochs * self.steps_per_epoch if self.objective else 0
 
     @property
     def slice_settings(self) -> SliceSettings:
@@ -98,33 +129,52 @@ class PretrainConfig:
 
     @staticmethod
     def add_arguments(parser: argparse.ArgumentParser) -> None:
-        """An option for every setting; `from_options` reads them back."""
+        """An option for every setting, and the list of methods below them; `from_options` reads them back."""
         for setting in fields(PretrainConfig):
             choices = setting.metadata["choices"]
+            default = _DEFAULTS_SAID.get(setting.name, setting.default)
             parser.add_argument(
                 _option(setting.name),
                 type=_READERS[type(setting.default)],
                 choices=choices,
-                default=setting.default,
-                metavar=None if choices else type(setting.default).__name__.upper(),
-                help=f"{setting.metadata['help']} (default: {setting.default})".replace("%", "%%"),
+                metavar=_METAVARS.get(setting.name, type(setting.default).__name__.upper()),
+                help=f"{setting.metadata['help']} (default: {default})".replace("%", "%%"),
             )
+        parser.epilog = method_list().replace("%", "%%")
+        parser.formatter_class = argparse.RawDescriptionHelpFormatter
 
     @classmethod
     def from_options(cls, options: argparse.Namespace) -> PretrainConfig:
-        return cls(**{setting.name: getattr(options, setting.name) for setting in fields(cls)})
+        given = {setting.name: getattr(options, setting.name) for setting in fields(cls)}
+        return cls.from_dict({name: value for name, value in given.items() if value is not None})
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> PretrainConfig:
-        """Raises ``pretrain.setting`` when `values` holds a setting that this version does not know."""
+        """A config with the defaults for what `values` leaves out; a kernel without a method is ``contrastive``.
+
+        Raises:
+            InputError: ``pretrain.setting`` for an unfit value, or a setting that this version does not know.
+        """
         known = {setting.name for setting in fields(cls)}
         for name in values:
             if name not in known:
                 raise _unfit(name, values[name], "a setting that this version knows")
-        return cls(**values)
+        with_kernel = {"method": "contrastive"} if values.get("kernel") else {}
+        return cls(**{**with_kernel, **values})
+
+    def _check_kernel(self) -> None:
+        if self.kernel:
+            takes_one = self.method in METHODS_WITH_KERNEL
+            wanted = f"none: {self.method} says itself what is similar; --method contrastive asks"
+            self._require("kernel", takes_one, wanted)
+            # Written one way, so that a run can be resumed by whoever types it with other spaces.
+            object.__setattr__(self, "kernel", str(parse_kernel(self.kernel)))
+        else:
+            wanted = f"one for --method contrastive, such as {EXAMPLE}"
+            self._require("kernel", self.method != "contrastive", wanted)
 
     def _require(self, name: str, fits: bool, expected: str) -> None:
         if not fits:
@@ -156,6 +206,16 @@ def _number(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
 
 
+_DEFAULTS_SAID = {"method": "wsp, or contrastive with --kernel", "kernel": "the method's own"}
+# Fourteen methods in braces would be unreadable in the usage line; they are listed below the options.
+_METAVARS = {
+    "method": "METHOD",
+    "kernel": "EXPRESSION",
+    "encoder": None,
+    "device": None,
+    "precision": None,
+    "depth_range": None,
+}
 _READERS = {int: _whole_number, float: _number, str: str}
 
 

@@ -12,12 +12,14 @@ from typing import Any
 import torch
 
 from . import __version__
-from .cohort import read_cohort
+from .cohort import Cohort, read_cohort
 from .cohort_record import cohort_record, counts_of
-from .encoders import save_encoder
+from .encoders import Encoder, build_encoder, save_encoder
 from .errors import Cancelled, InputError
 from .events import Events
 from .files import sha256_of, write_json
+from .imagenet_weights import SOURCE, load_imagenet_resnet18, no_weights
+from .methods import SUPERVISED
 from .pretrain_config import PretrainConfig
 from .pretraining_data import PretrainingData, trainable
 from .run_folder import HeldRun, RunFolder
@@ -25,7 +27,7 @@ from .sample_views import write_sample_views
 from .stop_signals import StopSignals
 from .training_state import TrainingState
 
-RUN_FORMAT = 1
+RUN_FORMAT = 2
 STAGE = "pretrain"
 # What a step measures on the device, in the order in which it comes back.
 MEASURED = ("loss", "view_similarity", "other_similarity")
@@ -41,6 +43,7 @@ def pretrain(
     *,
     resume: bool = False,
     cache_folder: str | Path | None = None,
+    weights_path: str | Path | None = None,
     jobs: int | None = None,
     events: Events | None = None,
 ) -> dict[str, Any]:
@@ -52,11 +55,13 @@ def pretrain(
         config: settings; with `resume` the run's own, which must be the same.
         resume: go on from the checkpoint in `run_path`; on a CPU, bit for bit as if it had never stopped.
         cache_folder: where slices are kept; in the run folder by default, elsewhere to share them between runs.
+        weights_path: for the method ``imagenet``: the published weights (`imagenet_weights`).
         jobs: processes that cut slices.
         events: hears ``progress`` of the stages ``cache`` and ``pretrain``, and ``metric``.
 
     Returns:
-        The last step's figures and counts of what was trained on.
+        The last step's figures and counts of what was trained on: none for ``random`` and ``imagenet``, which see no
+        patient.
 
     Raises:
         InputError: the cohort, a setting or the folder is unfit, the loss is no number any more, or the device has too
@@ -76,6 +81,7 @@ def pretrain(
         "precision": precision,
         "hu_window": list(config.slice_settings.hu_window),
         "cohort": {"file": whole_cohort.path.name, "sha256": sha256_of(whole_cohort.path)},
+        **_weights_record(config, weights_path),
     }
     if resume and folder.exists():
         _check_same(folder, record)
@@ -84,40 +90,99 @@ def pretrain(
             return _last_result(folder)
     with StopSignals() as signals, folder.hold(resume) as run:
         events.add_sink(run.sink)
-        cohort = trainable(whole_cohort, config, events)
-        if not run.continues:
-            write_json(folder.config_file, record)
+        if config.objective is None:
+            encoder, figures = (
+                _untrained(run, whole_cohort, record, config, weights_path),
+                {"step": 0},
+            )
+        else:
+            cohort = trainable(whole_cohort, config, events)
+            if not run.continues:
+                write_json(folder.config_file, record)
 
-        def check_stop() -> None:
-            if signals.requested or run.stop_requested():
-                raise Cancelled(
-                    "Stopped before the first step; what was cut of the slices is kept."
-                )
+            def check_stop() -> None:
+                if signals.requested or run.stop_requested():
+                    raise Cancelled(
+                        "Stopped before the first step; what was cut of the slices is kept."
+                    )
 
-        data = PretrainingData(
-            cohort,
-            config,
-            Path(cache_folder) if cache_folder else folder.slice_cache_folder,
-            jobs=jobs,
-            events=events,
-            check_stop=check_stop,
-        )
-        if not folder.cohort_file.exists():
-            counts = data.cache.slice_counts
-            write_json(folder.cohort_file, cohort_record(cohort, counts, config.weak_label_column))
-        with _memory_errors(device):
-            state = TrainingState(config, device, precision)
-            if folder.checkpoint_file.exists():
-                state.load(folder.checkpoint_file, data.cache.sha256)
-                run.checkpoint_step = state.step
-                events.log(f"Going on after step {state.step} of {config.total_steps}.")
-            if not folder.views_file.exists():
-                write_sample_views(folder.views_file, data.batch(0).images, state.views)
-            run.leaves_nothing = False
-            figures = _Training(run, data, state, events, signals).run()
-        result = _finish(folder, record, state, figures)
+            data = PretrainingData(
+                cohort,
+                config,
+                Path(cache_folder) if cache_folder else folder.slice_cache_folder,
+                jobs=jobs,
+                events=events,
+                check_stop=check_stop,
+            )
+            with _memory_errors(device):
+                state = _begun(run, cohort, data, device, precision, events)
+                figures = _Training(run, data, state, events, signals).run()
+            encoder = state.encoder
+        result = _finish(folder, record, config, encoder, figures)
         run.sink({"event": "result", **result})
         return result
+
+
+def _begun(
+    run: HeldRun,
+    cohort: Cohort,
+    data: PretrainingData,
+    device: torch.device,
+    precision: str,
+    events: Events,
+) -> TrainingState:
+    """The state of a new run or of its checkpoint; what is written only once is in the folder then."""
+    folder, config = run.folder, data.config
+    if not folder.cohort_file.exists():
+        counts = data.cache.slice_counts
+        write_json(folder.cohort_file, cohort_record(cohort, counts, config.weak_label_column))
+    state = TrainingState(config, device, precision, data.class_count)
+    if folder.checkpoint_file.exists():
+        state.load(folder.checkpoint_file, data.cache.sha256)
+        run.checkpoint_step = state.step
+        events.log(f"Going on after step {state.step} of {config.total_steps}.")
+    if not folder.views_file.exists():
+        write_sample_views(folder.views_file, data.batch(0).images, state.views)
+    run.leaves_nothing = False
+    return state
+
+
+def _untrained(
+    run: HeldRun,
+    cohort: Cohort,
+    record: dict[str, Any],
+    config: PretrainConfig,
+    weights_path: str | Path | None,
+) -> Encoder:
+    """The encoder of ``random`` or ``imagenet``, with a run folder that says it has seen nobody."""
+    if weights_path:
+        encoder = load_imagenet_resnet18(weights_path)
+    else:
+        encoder = build_encoder(config.encoder, config.seed)
+    write_json(run.folder.config_file, record)
+    nobody = cohort_record(cohort.select([]), [], config.weak_label_column)
+    write_json(run.folder.cohort_file, nobody)
+    run.begin_metrics(COLUMNS, upto_step=0)
+    run.leaves_nothing = False
+    return encoder
+
+
+def _weights_record(config: PretrainConfig, weights_path: str | Path | None) -> dict[str, Any]:
+    if (config.method == "imagenet") != bool(weights_path):
+        wanted = (
+            "a file of weights" if config.method == "imagenet" else "none: only imagenet has one"
+        )
+        raise InputError(
+            "pretrain.weights",
+            f"The method is {config.method}, the file of weights {weights_path or 'not given'}; expected {wanted}.",
+            hint=f"imagenet takes --weights resnet18.pth, which is to be had at {SOURCE}.",
+        )
+    if not weights_path:
+        return {}
+    path = Path(weights_path)
+    if not path.is_file():
+        raise no_weights(path)
+    return {"weights": {"file": path.name, "sha256": sha256_of(path)}}
 
 
 def choose_device(config: PretrainConfig) -> tuple[torch.device, str]:
@@ -175,7 +240,7 @@ class _Training:
             with closing(batches), torch.backends.cudnn.flags(enabled=True, benchmark=True):
                 for batch in batches:
                     learning_rate = self._state.learning_rate()
-                    measured = self._state.train_on(batch.images, batch.kernel)
+                    measured = self._state.train_on(batch)
                     self._waiting.append((self._state.step, learning_rate, measured))
                     self._run.step = self._state.step
                     self._keep_and_tell()
@@ -278,6 +343,8 @@ def _check_same(folder: RunFolder, record: dict[str, Any]) -> None:
         )
     then = {**before["config"], "device": before["device"], "precision": before["precision"]}
     now = {**record["config"], "device": record["device"], "precision": record["precision"]}
+    then["weights"] = before.get("weights", {}).get("sha256")
+    now["weights"] = record.get("weights", {}).get("sha256")
     differing = [
         f"{name} was {then.get(name)!r} and is now {now.get(name)!r}"
         for name in sorted({*then, *now} - {"checkpoint_minutes"})
@@ -297,7 +364,8 @@ def _check_same(folder: RunFolder, record: dict[str, Any]) -> None:
 def _finish(
     folder: RunFolder,
     record: dict[str, Any],
-    state: TrainingState,
+    config: PretrainConfig,
+    encoder: Encoder,
     figures: dict[str, Any],
 ) -> dict[str, Any]:
     cohort = counts_of(folder.cohort())
@@ -309,7 +377,9 @@ def _finish(
         "library_version": record["library_version"],
         "cohort": cohort,
     }
-    save_encoder(state.encoder, folder.encoder_file, description)
+    if config.objective not in (None, SUPERVISED):
+        description["similarity"] = str(config.similarity)
+    save_encoder(encoder, folder.encoder_file, description)
     return {
         **figures,
         "stage": STAGE,

@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from .cohort import Cohort
+from .cohort_kernel import CohortKernel
 from .errors import InputError
 from .events import Events
-from .kernels import METHODS
-from .pretrain_config import METHODS_WITH_LABELS, PretrainConfig
+from .pretrain_config import PretrainConfig
 from .sampling import BalancedSampler, label_codes
 from .slice_cache import SliceCache
 
@@ -25,27 +25,38 @@ MOST_JOBS = 4
 
 @dataclass(frozen=True, eq=False)
 class TrainingBatch:
-    """Args: images (B, 1, S, S) uint8 0…250; kernel (B, B) float32. Both on the CPU."""
+    """Args:
+    images: (B, 1, S, S) uint8 0…250.
+    kernel: (B, B) float32.
+    labels: (B,) int64 codes of the weak labels, `sampling.UNLABELLED` where missing.
+
+    All on the CPU.
+    """
 
     images: Tensor
     kernel: Tensor
+    labels: Tensor
+
+    def pinned(self) -> TrainingBatch:
+        """In memory that a GPU reads without waiting."""
+        return TrainingBatch(*(getattr(self, part.name).pin_memory() for part in fields(self)))
 
 
 def trainable(cohort: Cohort, config: PretrainConfig, events: Events) -> Cohort:
-    """The scans that the method can use: for WSP and SupCon those with a weak label.
+    """The scans that the method can use: those with a weak label where it compares or learns that.
 
     Raises:
         InputError: ``cohort.column_missing``, or ``cohort.no_labels`` when no scan is left.
     """
     column = config.weak_label_column
-    if config.method not in METHODS_WITH_LABELS:
+    if not config.needs_labels:
         return cohort
     labels = cohort.labels(column)
     labelled = [n for n, label in enumerate(labels) if label is not None]
     if not labelled:
         raise InputError(
             "cohort.no_labels",
-            f"The column {column!r} is empty; {config.method} compares scans by it.",
+            f"The column {column!r} is empty; {config.method} needs it.",
             file=cohort.path,
             hint="Fill it, choose another --weak-label-column, or a --method without labels (depth-aware).",
         )
@@ -59,6 +70,13 @@ def trainable(cohort: Cohort, config: PretrainConfig, events: Events) -> Cohort:
 
 class PretrainingData:
     """The batches of a run; the batch of a step follows from the settings and the step alone.
+
+    Whatever the method, batches are balanced over the weak label where the table has it (METHODS.md, section 5), so
+    that methods differ by what they learn and not by what they see; without it, all patients come equally often.
+
+    Attributes:
+        config: of the run.
+        class_count: weak labels that occur.
 
     Raises:
         InputError: ``cohort.*``, ``pretrain.too_many_classes``, ``output.*``.
@@ -74,11 +92,17 @@ class PretrainingData:
         events: Events,
         check_stop: Callable[[], None],
     ) -> None:
-        self._config = config
+        self.config = config
         column = config.weak_label_column
         has_column = column in cohort.columns
         labels = cohort.labels(column) if has_column else ["all"] * len(cohort)
         self._codes, classes = label_codes(labels)
+        self.class_count = len(classes)
+        self._kernel = CohortKernel(config.similarity, cohort, events)
+        if has_column:
+            events.log(f"Batches are balanced over {column}: {', '.join(classes) or 'no value'}.")
+        else:
+            events.log(f"The table has no column {column}: all patients come equally often.")
         self.cache = SliceCache.open(
             cohort,
             config.slice_settings,
@@ -94,7 +118,7 @@ class PretrainingData:
             config.batch_size,
             config.seed,
         )
-        if config.method in METHODS_WITH_LABELS and len(classes) == 1:
+        if config.needs_labels and len(classes) == 1:
             events.warning(
                 "cohort.single_class",
                 f"Every scan has the {column} {classes[0]}; {config.method} cannot tell grades apart.",
@@ -108,21 +132,20 @@ class PretrainingData:
 
     def batch(self, step: int) -> TrainingBatch:
         drawn = self._sampler.draw(step)
-        known = {
-            "label": torch.from_numpy(self._codes[drawn.scans]),
-            "depth": torch.from_numpy(self.cache.depths(drawn.scans, drawn.slices)),
-        }
+        depths = torch.from_numpy(self.cache.depths(drawn.scans, drawn.slices))
         images = torch.from_numpy(self.cache.gather(drawn.scans, drawn.slices))
-        return TrainingBatch(images[:, None], METHODS[self._config.method](known, self._config))
+        return TrainingBatch(
+            images[:, None],
+            self._kernel.of_batch(drawn.scans, depths),
+            torch.from_numpy(self._codes[drawn.scans]),
+        )
 
     def batches(self, first: int, last: int, pinned: bool) -> Iterator[TrainingBatch]:
         """The batches of steps `first` … `last` − 1, each read while the one before is computed with."""
 
         def read(step: int) -> TrainingBatch:
             batch = self.batch(step)
-            if not pinned:
-                return batch
-            return TrainingBatch(batch.images.pin_memory(), batch.kernel.pin_memory())
+            return batch.pinned() if pinned else batch
 
         with ThreadPoolExecutor(1) as reader:
             coming = reader.submit(read, first) if first < last else None

@@ -9,32 +9,37 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .encoders import build_encoder, projection_head
+from .encoders import Encoder, build_encoder
 from .errors import InputError
 from .files import write_whole
-from .losses import kernel_contrastive_loss
+from .objectives import Encoded, build_objective
 from .pretrain_config import PretrainConfig
+from .pretraining_data import TrainingBatch
 from .views import Views
 
-CHECKPOINT_FORMAT = 1
+CHECKPOINT_FORMAT = 2
 
 
 class TrainingState:
-    """Encoder, head and Adam after `step` steps.
+    """Encoder, the networks that train it and Adam after `step` steps.
 
     Args:
-        config: of the run.
+        config: of the run; its method trains.
         device: where it is trained.
         precision: ``float32``, or ``bfloat16`` for the encoder's products; weights and loss stay float32.
+        class_count: weak labels that occur in the cohort.
     """
 
-    def __init__(self, config: PretrainConfig, device: torch.device, precision: str) -> None:
+    def __init__(
+        self, config: PretrainConfig, device: torch.device, precision: str, class_count: int
+    ) -> None:
         self.config = config
         self.device = device
         self.precision = precision
         self.step = 0
         self.encoder = build_encoder(config.encoder, config.seed)
-        self.head = projection_head(self.encoder, config.seed + 1).to(device)
+        self.objective = build_objective(config, self.encoder, class_count)
+        self.objective.to(device, memory_format=torch.channels_last)
         self.encoder.to(device, memory_format=torch.channels_last)
         self.views = Views(config.image_size, config.seed)
         self._optimizer = torch.optim.Adam(
@@ -44,29 +49,36 @@ class TrainingState:
             fused=device.type == "cuda",
         )
 
-    def train_on(self, images: Tensor, kernel: Tensor) -> Tensor:
-        """One step. images (B, 1, S, S) uint8, kernel (B, B) → loss, mean cosine of the two views of a slice, and mean
-        cosine of all others (near 1: collapsed), (3,) float32 on the device.
+    def train_on(self, batch: TrainingBatch) -> Tensor:
+        """One step → loss, mean cosine of the two views of a slice, and mean cosine of all others (near 1: collapsed),
+        (3,) float32 on the device.
         """
         self.encoder.train()
+        self.objective.train()
         learning_rate = self.learning_rate()
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
-        views = self.views(images.to(self.device, non_blocking=True), self.step)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            representation = self.encoder(views.contiguous(memory_format=torch.channels_last))
-        latents_1, latents_2 = self.head(representation.float()).chunk(2)
-        loss = kernel_contrastive_loss(
-            latents_1,
-            latents_2,
-            kernel.to(self.device, non_blocking=True),
-            self.config.temperature,
+        views = self.views(batch.images.to(self.device, non_blocking=True), self.step)
+        views = views.contiguous(memory_format=torch.channels_last)
+        encoded = Encoded(
+            self._encode(self.encoder, views),
+            views,
+            batch.kernel.to(self.device, non_blocking=True),
+            batch.labels.to(self.device, non_blocking=True),
+            self._encode,
         )
+        loss, latents = self.objective(encoded)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self._optimizer.step()
         self.step += 1
-        return torch.stack([loss.detach(), *_similarities(latents_1, latents_2)])
+        self.objective.after_step(self.encoder, self.step / self.config.total_steps)
+        return torch.stack([loss.detach(), *_similarities(*latents.chunk(2))])
+
+    def _encode(self, encoder: Encoder, views: Tensor) -> Tensor:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            representation = encoder(views)
+        return representation.float()
 
     def learning_rate(self) -> float:
         """Of the coming step: a cosine from the configured one to 0 at the run's end."""
@@ -80,7 +92,7 @@ class TrainingState:
             "step": self.step,
             "slices_sha256": slices_sha256,
             "encoder": self.encoder.state_dict(),
-            "head": self.head.state_dict(),
+            "objective": self.objective.state_dict(),
             "optimizer": self._optimizer.state_dict(),
         }
         with write_whole(path, "wb") as stream:
@@ -99,7 +111,7 @@ class TrainingState:
             trained_on = checkpoint["slices_sha256"]
             if trained_on == slices_sha256:
                 self.encoder.load_state_dict(checkpoint["encoder"])
-                self.head.load_state_dict(checkpoint["head"])
+                self.objective.load_state_dict(checkpoint["objective"])
                 self._optimizer.load_state_dict(checkpoint["optimizer"])
                 self.step = checkpoint["step"]
         except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError) as error:
@@ -118,7 +130,8 @@ class TrainingState:
             )
 
     def _parameters(self) -> list[nn.Parameter]:
-        return [*self.encoder.parameters(), *self.head.parameters()]
+        beside = (p for p in self.objective.parameters() if p.requires_grad)
+        return [*self.encoder.parameters(), *beside]
 
 
 @torch.no_grad()

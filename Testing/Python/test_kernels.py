@@ -1,5 +1,7 @@
 """Kernels say which slices of a batch are similar: symmetric, one with itself, and refused where undefined."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from WSPCirrhosisLib import kernels
 from WSPCirrhosisLib.errors import InputError
-from WSPCirrhosisLib.pretrain_config import METHOD_NAMES, METHODS_WITH_LABELS, PretrainConfig
+from WSPCirrhosisLib.kernel_expression import Factor
 
 DEPTHS = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 
@@ -78,24 +80,26 @@ def test_values_and_widths_that_mean_nothing_are_refused(make):
     assert refused.value.code.startswith("kernel.")
 
 
-def test_every_method_a_user_can_choose_has_its_kernel():
-    assert set(kernels.METHODS) == set(METHOD_NAMES)
-    known = {"label": torch.tensor([0, 0, 1]), "depth": torch.tensor([0.0, 0.05, 0.05])}
-    config = PretrainConfig(sigma=0.1, threshold=0.1)
-    near = float(np.exp(-0.125))
-    expected = {
-        "simclr": torch.eye(3),
-        "supcon": [[1, 1, 0], [1, 1, 0], [0, 0, 1]],
-        "depth-aware": [[1, near, near], [near, 1, 1], [near, 1, 1]],
-        "pcl": [[1, 1, 1]] * 3,
-        "wsp": [[1, near, 0], [near, 1, 0], [0, 0, 1]],
+@pytest.mark.parametrize(
+    "factor", [Factor("same", "x"), Factor("gaussian", "x", 2.0), Factor("within", "x", 2.0)]
+)
+def test_a_missing_value_is_similar_to_nothing_but_itself(factor):
+    values = torch.tensor([1.0, math.nan, 1.0, math.nan], dtype=torch.float64)
+    assert kernels.of_factor(factor, values).tolist() == [
+        [1, 0, 1, 0],
+        [0, 1, 0, 0],
+        [1, 0, 1, 0],
+        [0, 0, 0, 1],
+    ]
+
+
+def test_a_factor_is_the_kernel_of_its_name():
+    values = torch.tensor([0.0, 1.0, 1.5], dtype=torch.float64)
+    made = {
+        Factor("identity"): kernels.identity(3),
+        Factor("same", "x"): kernels.same(values),
+        Factor("gaussian", "x", 0.7): kernels.gaussian(values, 0.7),
+        Factor("within", "x", 0.7): kernels.within(values, 0.7),
     }
-    for name, kernel in expected.items():
-        made = kernels.METHODS[name](known, config)
-        torch.testing.assert_close(made, torch.as_tensor(kernel, dtype=torch.float32))
-
-
-def test_only_methods_without_labels_do_without_them():
-    depth = {"depth": torch.tensor([0.0, 0.5])}
-    for name in set(METHOD_NAMES) - set(METHODS_WITH_LABELS):
-        kernels.METHODS[name](depth, PretrainConfig())
+    for factor, kernel in made.items():
+        assert torch.equal(kernels.of_factor(factor, values), kernel)

@@ -56,7 +56,7 @@ def test_a_config_survives_the_command_line_and_json(config):
         ("slices_per_epoch", 0),
         ("sigma", 0.0),
         ("sigma", float("nan")),
-        ("threshold", -1.0),
+        ("pcl_distance", -1.0),
         ("temperature", float("inf")),
         ("learning_rate", 0.0),
         ("weight_decay", -1e-4),

@@ -15,12 +15,12 @@ import torch
 from conftest import REPOSITORY
 from small_cohort import write_cohort
 
-from WSPCirrhosisLib import pretraining, training_state
+from WSPCirrhosisLib import objectives, pretraining
 from WSPCirrhosisLib.cohort_record import patients_in_common, pretraining_cohort
 from WSPCirrhosisLib.encoders import load_encoder
 from WSPCirrhosisLib.errors import Cancelled, InputError
 from WSPCirrhosisLib.events import Events
-from WSPCirrhosisLib.pretrain_config import METHOD_NAMES, PretrainConfig
+from WSPCirrhosisLib.pretrain_config import PretrainConfig
 from WSPCirrhosisLib.pretraining import pretrain
 from WSPCirrhosisLib.run_folder import RunFolder
 
@@ -297,13 +297,8 @@ def test_scans_without_a_label_are_left_out_aloud_where_labels_matter(tmp_path):
     assert pretrain(table, tmp_path / "d", config, cache_folder=tmp_path / "c")["scans"] == 5
 
 
-@pytest.mark.parametrize(
-    ("method", "encoder"), [*((name, "tinynet") for name in METHOD_NAMES), ("wsp", "resnet18")]
-)
-def test_every_method_and_encoder_trains(cohort, cache, tmp_path, method, encoder):
-    config = PretrainConfig(
-        **{**SMALL, "slices_per_epoch": 4}, epochs=1, method=method, encoder=encoder
-    )
+def test_resnet18_trains_too(cohort, cache, tmp_path):
+    config = PretrainConfig(**{**SMALL, "slices_per_epoch": 4}, epochs=1, encoder="resnet18")
     result = pretrain(cohort, tmp_path / "run", config, cache_folder=cache)
     assert result["step"] == 1 and math.isfinite(result["loss"])
 
@@ -333,8 +328,8 @@ def test_a_loss_that_is_no_number_ends_the_run_before_it_is_kept(
         return loss * math.nan if nan_from_step_3.calls > 3 else loss
 
     nan_from_step_3.calls = 0
-    real = training_state.kernel_contrastive_loss
-    monkeypatch.setattr(training_state, "kernel_contrastive_loss", nan_from_step_3)
+    real = objectives.kernel_contrastive_loss
+    monkeypatch.setattr(objectives, "kernel_contrastive_loss", nan_from_step_3)
     run = RunFolder(tmp_path / "run")
     with pytest.raises(InputError) as refused:
         pretrain(cohort, run.path, CONFIG, cache_folder=cache)
@@ -378,7 +373,7 @@ def test_too_little_memory_is_said_with_what_to_do(cohort, cache, tmp_path, monk
     def out_of_memory(*_):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
 
-    monkeypatch.setattr(training_state, "kernel_contrastive_loss", out_of_memory)
+    monkeypatch.setattr(objectives, "kernel_contrastive_loss", out_of_memory)
     with pytest.raises(InputError) as refused:
         pretrain(cohort, tmp_path / "run", CONFIG, cache_folder=cache)
     assert refused.value.code == "device.out_of_memory" and "--batch-size" in refused.value.hint
