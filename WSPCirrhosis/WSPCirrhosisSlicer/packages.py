@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import PackageNotFoundError, version
+import sys
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
 RESOURCES = Path(__file__).resolve().parent.parent / "Resources"
@@ -48,7 +49,21 @@ def packageName(requirement: str) -> str:
     return re.match(r"[A-Za-z0-9._-]*", requirement)[0]
 
 
-def offlineCommand(requirements: str | Path, python: str) -> str:
-    """How to install without a network from a folder of packages that was fetched on another computer."""
-    names = " ".join(f'"{needed}"' for needed in requirementsOf(requirements))
-    return f'"{python}" -m pip install --no-index --find-links FOLDER {names}'
+def versionsInUse() -> dict[str, str]:
+    """The installed versions of the packages that this process has loaded."""
+    owners = packages_distributions()
+    names = {package for module in owners.keys() & sys.modules.keys() for package in owners[module]}
+    return {name: installedVersion(name) for name in names}
+
+
+def offlineCommands(python: str) -> tuple[str, str]:
+    """What fetches all packages on a computer with a network, and what installs them here without one.
+
+    Args:
+        python: interpreter to install into; the other computer needs one of the same version and system.
+    """
+    needed = " ".join(f'"{line}"' for line in (*requirementsOf(PREDICT), *requirementsOf(TRAIN)))
+    return (
+        f"python -m pip download -d PACKAGES {needed}",
+        f'"{python}" -m pip install --no-index --find-links PACKAGES {needed}',
+    )
