@@ -168,6 +168,8 @@ def _predict(options: argparse.Namespace, events: Events) -> int:
         output=options.output,
         jobs=options.jobs,
         overwrite=options.overwrite,
+        resume=options.resume,
+        retry_failed=options.retry_failed,
         cautions=options.caution,
         events=events,
     )
@@ -323,6 +325,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--cohort", type=Path, metavar="C.csv")
     command.add_argument("--output", type=Path, required=True, metavar="OUT")
+    add_queue_options(command)
     command.add_argument(
         "--caution",
         type=_caution,
@@ -364,6 +367,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(run=_system)
     return parser
+
+
+def add_queue_options(command: argparse.ArgumentParser) -> None:
+    """How to go on with a cohort; Slicer's script has the same."""
+    command.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the --cohort whose results are in OUT, or begin: finished scans are kept, failed ones "
+        "only judged again when their files or entries have changed",
+    )
+    command.add_argument(
+        "--retry-failed",
+        type=count,
+        nargs="*",
+        metavar="ROW",
+        help="judge the failed scans in OUT again: those in these rows of the table, or all",
+    )
 
 
 def _add_pretrain_settings(command: argparse.ArgumentParser) -> None:

@@ -1,6 +1,6 @@
 """Tell whoever is watching what is going on: one dictionary an event, to any number of sinks.
 
-An event is ``{"event": "progress"|"metric"|"warning"|"error"|"result"|"log", ...}``. Sinks are callables that
+An event is ``{"event": "progress"|"metric"|"row"|"warning"|"error"|"result"|"log", ...}``. Sinks are callables that
 take it: JSON lines for a panel or a queue, a progress bar for a person at a terminal.
 """
 
@@ -38,6 +38,10 @@ class Events:
 
     def metric(self, stage: str, step: int, **values: float) -> None:
         self._send("metric", stage=stage, step=step, **values)
+
+    def row(self, row: int, status: str, **cells: Any) -> None:
+        """What has become of one row of a cohort table: ``running``, or its row of `predictions.csv`."""
+        self._send("row", row=row, status=status, **cells)
 
     def warning(self, code: str, message: str, **more: Any) -> None:
         self._send("warning", code=code, message=message, **more)

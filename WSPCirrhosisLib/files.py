@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Collection, Iterable, Iterator
@@ -116,7 +117,11 @@ def refuse_existing(
             hint="Choose another --output, or replace it with --overwrite where the command has that.",
         )
     if path.is_dir():
-        others = (file for file in path.rglob("*") if not file.is_dir() and file.name not in known)
+        others = (
+            file
+            for file in path.rglob("*")
+            if not file.is_dir() and _UNFINISHED.sub(r"\1", file.name) not in known
+        )
         if (other := next(others, None)) is not None:
             raise InputError(
                 "output.exists",
@@ -162,6 +167,8 @@ def output_errors(path: str | Path, option: str = "--output") -> Iterator[None]:
         raise
 
 
+# What `write_whole` leaves when its process is killed.
+_UNFINISHED = re.compile(r"^\.(.+)\.[0-9a-f]{8}\.part$")
 _NOT_WRITABLE = (
     *(errno.EACCES, errno.EPERM, errno.EROFS),
     *(errno.ENOTDIR, errno.ENOENT, errno.EEXIST),

@@ -14,7 +14,7 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -81,11 +81,14 @@ def in_processes(
 
 def as_finished(
     function: Callable[[Item], Result],
-    items: Sequence[Item],
+    items: Iterable[Item],
     jobs: int,
     prepare: Prepare | None = None,
 ) -> Iterator[tuple[Item, Result | WorkerDied]]:
-    """Each item with its result as they finish, with WorkerDied where its process was ended; always in processes."""
+    """Each item with its result as they finish, with WorkerDied where its process was ended; always in processes.
+
+    Items are taken one by one, each as a process begins with it.
+    """
     remaining = iter(items)
     with _Workers(function, jobs, prepare) as workers:
         while True:

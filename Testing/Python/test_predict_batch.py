@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 import zipfile
 from pathlib import Path
 
@@ -196,26 +195,55 @@ def test_bad_input_ends_with_status_2_and_leaves_nothing(cohort, tmp_path, argum
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
-def test_a_terminated_batch_ends_with_status_4_and_leaves_nothing(cohort, tmp_path):
-    rows = "".join(f"p{n},{n}.nrrd,mask.nii.gz#5\n" for n in range(12))
-    folder = tmp_path / "cohort"
+def many(cohort: Path, folder: Path, count: int) -> Path:
+    """A table of `count` scans, the third without its volume."""
     folder.mkdir()
+    rows = "".join(f"p{n},{n}.nrrd,mask.nii.gz#5\n" for n in range(count))
     (folder / "many.csv").write_text("patient_id,volume,mask\n" + rows, encoding="utf-8")
     shutil.copy(cohort / "mask.nii.gz", folder)
-    for n in range(12):
+    for n in set(range(count)) - {2}:
         shutil.copy(cohort / "ct.nrrd", folder / f"{n}.nrrd")
+    return folder / "many.csv"
+
+
+def begin(*arguments: str | Path) -> subprocess.Popen[str]:
     command = [*host.slicer_command(), "--no-main-window", "--python-script"]
-    command += [SCRIPTS / "PredictBatch.py", "--", "--events", "--cohort", folder / "many.csv"]
-    command += ["--model", cohort / "model.onnx", "--output", tmp_path / "out"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
-        for line in running.stdout:
-            if '"progress"' in line:
-                break
+    command += [SCRIPTS / "PredictBatch.py", "--", "--events", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def wait_for_a_row(running: subprocess.Popen[str], status: str) -> None:
+    for line in running.stdout:
+        if '"row"' in line and f'"{status}"' in line:
+            return
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
+def test_a_terminated_batch_ends_with_status_4_and_is_gone_on_with(cohort, tmp_path):
+    table, out = many(cohort, tmp_path / "cohort", 5), tmp_path / "out"
+    arguments = ("--cohort", table, "--model", cohort / "model.onnx", "--output", out)
+    with begin(*arguments) as running:
+        wait_for_a_row(running, "ok")
         running.send_signal(signal.SIGTERM)
         assert running.wait(60) == 4
-    time.sleep(0.2)
-    assert [path.name for path in tmp_path.iterdir()] == ["cohort"]
+    judged = {path.name: path.stat().st_mtime_ns for path in (out / "cases").iterdir()}
+    assert all(len(list((out / "cases" / name).iterdir())) == 4 for name in judged)
+    # Killed without a warning this time, in the midst of the next one.
+    with begin(*arguments, "--resume") as running:
+        wait_for_a_row(running, "running")
+        running.kill()
+    assert batch(*arguments).returncode == 2
+    again = batch(*arguments, "--resume")
+    assert again.returncode == 3, again.stderr
+    found = rows_of(out / "predictions.csv")
+    assert [row["status"] for row in found.values()] == ["ok", "ok", "failed", "ok", "ok"]
+    for name, when in judged.items():
+        assert (out / "cases" / name).stat().st_mtime_ns == when
+    shutil.copy(cohort / "ct.nrrd", table.parent / "2.nrrd")
+    assert batch(*arguments, "--retry-failed").returncode == 0
+    assert len({row["probability"] for row in rows_of(out / "predictions.csv").values()}) == 1
+    assert not list(out.rglob("*.part"))
+    assert {path.name for path in tmp_path.iterdir()} == {"cohort", "out"}
 
 
 def test_missing_packages_are_named_with_the_command_that_installs_them(tmp_path):

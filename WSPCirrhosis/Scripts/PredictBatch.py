@@ -13,6 +13,7 @@ import sys
 import threading
 import traceback
 from pathlib import Path
+from typing import Any
 
 # Slicer gives the script's own path as the first argument; the module lies one folder up, the library beside
 # it when installed, and one folder further up in a source tree.
@@ -22,7 +23,7 @@ sys.path[:0] = [str(MODULE_FOLDER), str(MODULE_FOLDER.parent)]
 
 def parser() -> argparse.ArgumentParser:
     """The options of `predict`, and those that only Slicer has."""
-    from WSPCirrhosisLib.__main__ import count
+    from WSPCirrhosisLib.__main__ import add_queue_options, count
 
     options = argparse.ArgumentParser(prog="PredictBatch.py", description=__doc__)
     options.add_argument("--model", type=Path, required=True, metavar="M.onnx")
@@ -33,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--output", type=Path, required=True, metavar="OUT")
     options.add_argument("--overwrite", action="store_true", help="replace an output that exists")
+    add_queue_options(options)
     options.add_argument("--events", action="store_true", help="JSON lines on stdout")
     options.add_argument(
         "--jobs",
@@ -63,13 +65,9 @@ def main(arguments: list[str]) -> int:
     events = Events(json_lines(sys.stdout)) if options.events else Events(terminal(sys.stderr))
     cancelled = listenForCancel()
     logic = WSPCirrhosisLogic()
-    kept = {
-        "overwrite": options.overwrite,
-        "saveScenes": not options.no_scenes,
-        "events": events,
-    }
+    kept = {"saveScenes": not options.no_scenes, "events": events}
     try:
-        checkUsage(options)
+        start = checkedStart(options)
         provide(logic.missingPackages(), options.install)
         if options.cohort is not None:
             return predictCohort(
@@ -77,11 +75,18 @@ def main(arguments: list[str]) -> int:
                 options.model,
                 options.cohort,
                 options.output,
+                start=start,
                 isCancelled=cancelled.is_set,
                 **kept,
             )
         return predictOne(
-            logic.predict, options.model, options.volume, options.mask, options.output, **kept
+            logic.predict,
+            options.model,
+            options.volume,
+            options.mask,
+            options.output,
+            overwrite=options.overwrite,
+            **kept,
         )
     except InputError as error:
         events.error(**error.as_event())
@@ -95,14 +100,20 @@ def main(arguments: list[str]) -> int:
         return DEFECT
 
 
-def checkUsage(options: argparse.Namespace) -> None:
-    """Refuse anything but one scan or one table."""
+def checkedStart(options: argparse.Namespace) -> Any:
+    """How a cohort's queue is to start; refuses anything but one scan or one table."""
     from WSPCirrhosisLib.errors import InputError
+    from WSPCirrhosisLib.queue_plan import QueueStart
 
     one = options.volume is not None or options.mask is not None
     both = options.volume is not None and options.mask is not None
     if one == (options.cohort is not None) or one != both:
         raise InputError("usage", "Give --volume and --mask for one scan, or --cohort for many.")
+    retried = None if options.retry_failed is None else tuple(options.retry_failed)
+    start = QueueStart(options.resume, retried, options.overwrite)
+    if start.goes_on and one:
+        raise InputError("usage", "--resume and --retry-failed go on with a --cohort.")
+    return start
 
 
 def provide(missing: list[str], install: bool) -> None:

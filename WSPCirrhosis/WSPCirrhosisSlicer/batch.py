@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -10,12 +9,14 @@ from typing import Any
 
 import slicer
 
-from WSPCirrhosisLib.cohort import Case, read_cohort, within_cohort
-from WSPCirrhosisLib.errors import DONE, SOME_FAILED, Cancelled, InputError
+from WSPCirrhosisLib.cohort import Case, read_cohort
+from WSPCirrhosisLib.cohort_prediction import tell_result, warn_of_synthetic
+from WSPCirrhosisLib.errors import DONE, Cancelled, InputError
 from WSPCirrhosisLib.events import Events
-from WSPCirrhosisLib.files import new_folder, refuse_existing, refuse_inside
+from WSPCirrhosisLib.files import new_folder, refuse_existing, refuse_inside, sha256_of
 from WSPCirrhosisLib.masks import split_spec
-from WSPCirrhosisLib.prediction import FAILED, OUTPUT_FILES, table_row, write_table
+from WSPCirrhosisLib.prediction_queue import OUTPUT_FILES, PredictionQueue
+from WSPCirrhosisLib.queue_plan import QueueStart
 
 from .loading import loadCase
 from .results import PredictionNodes
@@ -30,15 +31,16 @@ def predictCohort(
     cohort: Path,
     output: Path,
     *,
-    overwrite: bool = False,
+    start: QueueStart,
     saveScenes: bool = True,
     isCancelled: Callable[[], bool] = lambda: False,
     events: Events,
 ) -> int:
-    """Judge every row of a cohort table; the scene is cleared before each.
+    """Judge the rows of a cohort table; the scene is cleared before each.
 
     Args:
         predict: `WSPCirrhosisLogic().predict`.
+        start: whether to begin, to go on, or to judge failed rows again.
         saveScenes: keep each case's scene, results included, as `case.mrb`.
         isCancelled: asked before each case.
 
@@ -46,28 +48,24 @@ def predictCohort(
         The exit status: 0, or 3 when some cases failed; their rows say why.
 
     Raises:
-        InputError: model, table or output; nothing is written then.
-        Cancelled: it was; nothing is written either.
+        InputError: model, table, or a folder that cannot be gone on with: nothing is changed. The disk: what is
+            done is kept.
+        Cancelled: it was; what is done is kept.
     """
-    refuse_existing(output, overwrite, OUTPUT_FILES)
     table = read_cohort(cohort)
-    refuse_inside(output, (model, *table.files()))
-    synthetic = _check_model(model, events)
-    rows: list[dict[str, Any]] = []
-    with new_folder(output, overwrite, OUTPUT_FILES) as folder:
-        for case in table.cases:
+    identity = _identityOf(model)
+    queue = PredictionQueue(output)
+    with queue.hold(table, model, identity, {"scenes": saveScenes}, start, events) as held:
+        warn_of_synthetic(identity["synthetic"], events)
+        for case in held.cases():
             if isCancelled():
-                raise Cancelled("Cancelled; nothing was written.")
-            caseFolder = folder / "cases" / f"{case.row:04d}"
-            rows.append(
-                _judge(predict, model, case, caseFolder, saveScenes, table.path.parent, events)
-            )
-            events.progress("predict", len(rows), len(table))
-        write_table(folder / "predictions.csv", rows)
-    failed = sum(cells["status"] == FAILED for cells in rows)
-    events.log(f"{len(rows) - failed} of {len(rows)} scans judged, {failed} failed.")
-    events.result(output=str(output), scans=len(rows), failed=failed, synthetic=synthetic)
-    return SOME_FAILED if failed else DONE
+                raise Cancelled
+            error = _judge(predict, model, case, queue.case_folder(case.row), saveScenes)
+            if error is None:
+                held.judged(case)
+            else:
+                held.failed(case, error, table.path.parent)
+    return tell_result(held, identity["synthetic"], events)
 
 
 def predictOne(
@@ -86,6 +84,7 @@ def predictOne(
     Raises:
         InputError: whatever is unfit; nothing is written then.
     """
+    PredictionQueue(output).refuse_held()
     refuse_existing(output, overwrite, OUTPUT_FILES)
     refuse_inside(output, (model, volume, split_spec(mask)[0]))
     with new_folder(output, overwrite, OUTPUT_FILES) as folder:
@@ -103,50 +102,40 @@ def predictOne(
     return DONE
 
 
-def _check_model(model: Path, events: Events) -> bool:
-    """One error for a bad model, not one for every row; returns whether it is synthetic."""
+def _identityOf(model: Path) -> dict[str, Any]:
+    """What a queue keeps of its model; a bad one is one error, not one for every row."""
     worker = Worker(["model", "info", model])
     worker.wait()
-    synthetic = bool(worker.result["card"]["synthetic"])
-    if synthetic:
-        events.warning(
-            "model.synthetic",
-            "This model was made from synthetic phantoms. Its predictions mean NOTHING on a patient.",
-            severity="danger",
-        )
-    return synthetic
+    card = worker.result["card"]
+    return {
+        "id": card["model_id"],
+        "sha256": sha256_of(model),
+        "name": card["name"],
+        "synthetic": bool(card["synthetic"]),
+    }
 
 
 def _judge(
-    predict: Predict,
-    model: Path,
-    case: Case,
-    folder: Path,
-    saveScenes: bool,
-    tableFolder: Path,
-    events: Events,
-) -> dict[str, Any]:
-    """One case's row of predictions.csv: what was found, or why nothing was."""
+    predict: Predict, model: Path, case: Case, folder: Path, saveScenes: bool
+) -> InputError | None:
+    """Judge a case into its folder, which appears whole; returns why there is none instead."""
     try:
-        _predict_into(folder, predict, model, case.volume, case.mask, saveScenes)
+        with new_folder(folder, overwrite=True, known=OUTPUT_FILES) as temporary:
+            _predict_into(temporary, predict, model, case.volume, case.mask, saveScenes)
+            (temporary / "predictions.csv").unlink()
     except Cancelled:
         raise
-    except InputError as problem:
-        if problem.code.startswith("output."):
+    except InputError as error:
+        if error.code.startswith("output."):
             raise  # the disk is everybody's, no fault of this case
-        error = problem
+        return error
     except WorkerFailed as failure:
-        code = "predict.worker_died" if failure.wasKilled else "defect"
-        error = InputError(code, failure.message)
+        return InputError("predict.worker_died" if failure.wasKilled else "defect", failure.message)
     except Exception as defect:
         # A defect in one case must not cost the others theirs; its row says so.
         traceback.print_exc()
-        error = InputError("defect", f"A defect of ours: {type(defect).__name__}: {defect}")
-    else:
-        return _row_of(folder, case)
-    file = within_cohort(error.file, tableFolder)
-    events.error(error.code, f"Row {case.row}: {error.message}", file, error.hint)
-    return table_row(case.row, case.patient_id, error)
+        return InputError("defect", f"A defect of ours: {type(defect).__name__}: {defect}")
+    return None
 
 
 def _predict_into(
@@ -170,12 +159,3 @@ def _predict_into(
             hint="Free some space, or add --no-scenes.",
         )
     return nodes
-
-
-def _row_of(folder: Path, case: Case) -> dict[str, Any]:
-    """The worker's own row, so that the numbers are written the same way; the table replaces its file."""
-    table = folder / "predictions.csv"
-    with open(table, encoding="utf-8", newline="") as stream:
-        cells: dict[str, Any] = next(csv.DictReader(stream))
-    table.unlink()
-    return {**cells, "row": case.row, "patient_id": case.patient_id}
