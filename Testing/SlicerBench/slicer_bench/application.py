@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QCoreApplication, QSettings, QStandardPaths, Signal
+from PySide6.QtCore import (
+    QCoreApplication,
+    QSettings,
+    QStandardPaths,
+    Signal,
+    qInstallMessageHandler,
+)
 from PySide6.QtWidgets import QApplication, QMainWindow
 from slicer_host.application import Application as HostApplication
 
@@ -24,6 +31,7 @@ class Application(HostApplication, QApplication):
     mrmlSceneChanged = Signal(object)
 
     def __init__(self, home: Path, environment: dict[str, str], testing: bool = False) -> None:
+        qInstallMessageHandler(_print_message)
         QApplication.__init__(self, ["Slicer"])
         HostApplication.__init__(self, home, environment, testing)
         self._settings_folder = tempfile.TemporaryDirectory(prefix="slicer-bench-settings-")
@@ -65,6 +73,12 @@ class Application(HostApplication, QApplication):
         return f"{self.documentationBaseUrl}user_guide/modules/{moduleName.lower()}.html"
 
     documentationBaseUrl = "https://slicer.readthedocs.io/en/latest/"
+
+
+def _print_message(kind: Any, context: Any, text: str) -> None:
+    """Qt's warnings, but for what the offscreen platform says of every window."""
+    if "propagateSizeHints" not in text:
+        print(text, file=sys.stderr)
 
 
 def _keep_settings_in(folder: str) -> None:

@@ -77,7 +77,7 @@ def _get(self: QObject, name: str) -> Any:
     except AttributeError:
         if name.startswith("_") or _is_own(1):
             raise
-        return _get_dynamic(self, name)
+    return _get_dynamic(self, name)
 
 
 def _get_dynamic(self: QObject, name: str) -> Any:

@@ -8,11 +8,12 @@ from types import ModuleType
 from typing import Any
 
 import slicer
+from slicer_host import parameter_node
 from slicer_host import start_up as host
 from slicer_host.command_line import CommandLine
 from slicer_host.modules import LogicModule, ModuleManager
 
-from . import binding, scripted_module, ui_loader
+from . import binding, parameter_connectors, parameter_gui, scripted_module, ui_loader
 from .application import Application
 from .main_window import ModulePanel, ModuleSelector, qSlicerAppMainWindow
 from .qt_module import make_qt_modules
@@ -62,6 +63,9 @@ def _add_slicer_names(mrml_classes: dict[str, type]) -> None:
     slicer.qSlicerScriptedLoadableModule = scripted_module.Module
     slicer.qSlicerScriptedLoadableModuleWidget = scripted_module.qSlicerScriptedLoadableModuleWidget
     _add_submodule("ScriptedLoadableModule", scripted_module)
+    parameter_node.GUI_METHODS.update(parameter_gui.METHODS)
+    # Importing the connectors registers them.
+    vars(parameter_node).update({**parameter_gui.NAMES, **parameter_connectors.NAMES})
 
 
 def _add_submodule(name: str, module: ModuleType) -> None:

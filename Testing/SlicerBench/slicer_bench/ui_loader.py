@@ -6,6 +6,7 @@ import sys
 import xml.etree.ElementTree as ElementTree
 from typing import Any
 
+import shiboken6
 from PySide6.QtCore import QBuffer, QFile, QIODevice, QObject
 from PySide6.QtUiTools import QUiLoader
 from PySide6.QtWidgets import QWidget
@@ -14,14 +15,12 @@ from .signals import connect_by_text, slot_by_text
 
 # Classes by the names that .ui files give them; filled when the application starts.
 CUSTOM: dict[str, type[QWidget]] = {}
+# The Python side of loaded widgets, which nobody else holds while their parent is known to C++ alone.
+_alive: dict[int, QWidget] = {}
 
 
 class UiLoader(QUiLoader):
     """Loads widgets. What Qt's own loader cannot do with classes made in Python is done here afterwards."""
-
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._absent: set[str] = set()
 
     def load(self, device: QIODevice | str, parent: QWidget | None = None) -> QWidget | None:
         root = ElementTree.fromstring(_content(device))
@@ -41,6 +40,7 @@ class UiLoader(QUiLoader):
     ) -> QWidget:
         if className in CUSTOM:
             widget = CUSTOM[className](parent)
+            _keep_alive(widget)
         elif className in self.availableWidgets() or className in ("Line", "QLayoutWidget"):
             widget = super().createWidget(className, parent, name)
         else:
@@ -48,6 +48,12 @@ class UiLoader(QUiLoader):
             widget = QWidget(parent)
         widget.setObjectName(name)
         return widget
+
+
+def _keep_alive(widget: QWidget) -> None:
+    key = shiboken6.getCppPointer(widget)[0]
+    _alive[key] = widget
+    widget.destroyed.connect(lambda *_: _alive.pop(key, None))
 
 
 def _content(device: QIODevice | str) -> bytes:
@@ -82,19 +88,16 @@ def _take_values(root: ElementTree.Element) -> list[tuple[str, str, Any]]:
 
 
 def _value_of(declared: ElementTree.Element, cls: type) -> Any:
+    """A property's value, or None when Qt's loader reads it well."""
     for child in declared:
-        if child.tag in ("enum", "set"):
-            numbers = [_number(cls, name) for name in (child.text or "").split("|") if name]
-            # Enumerations of Qt itself (Qt::Horizontal) are read well by Qt's loader.
-            return None if None in numbers else sum(set(numbers))
+        names = [name.strip() for name in (child.text or "").split("|")]
+        # Enumerations of Qt's own classes are known to Qt's loader.
+        if child.tag in ("enum", "set") and names[0].partition("::")[0] in CUSTOM:
+            numbers = {int(getattr(cls, name.rpartition("::")[2])) for name in names}
+            return sum(numbers)
         if child.tag == "stringlist":
             return [item.text or "" for item in child.findall("string")]
     return None
-
-
-def _number(cls: type, name: str) -> int | None:
-    value = getattr(cls, name.rpartition("::")[2].strip(), None)
-    return int(value) if isinstance(value, int) or hasattr(value, "__int__") else None
 
 
 def _set_values(root: QWidget, values: list[tuple[str, str, Any]]) -> None:

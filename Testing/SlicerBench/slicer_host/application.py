@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,6 +29,43 @@ class StartupEnvironment:
         return name in self._variables
 
 
+class Settings:
+    """The user's settings, with the interface of QSettings; kept for one session."""
+
+    def __init__(self, file: str) -> None:
+        self._file, self._values = file, {}
+
+    def fileName(self) -> str:
+        return self._file
+
+    def value(self, key: str, default: Any = None) -> Any:
+        return self._values.get(key, default)
+
+    def setValue(self, key: str, value: Any) -> None:
+        self._values[key] = value
+
+    def contains(self, key: str) -> bool:
+        return key in self._values
+
+
+class Announcement:
+    """A signal without arguments, sent once."""
+
+    def __init__(self) -> None:
+        self._slots: list[Callable[[], None]] = []
+
+    def connect(self, slot: Callable[[], None]) -> bool:
+        self._slots.append(slot)
+        return True
+
+    def emit(self) -> None:
+        for slot in self._slots:
+            try:
+                slot()
+            except Exception:
+                traceback.print_exc()
+
+
 class Application:
     """Stands for `slicer.app`. Names, arguments and return values are those of Slicer's own.
 
@@ -36,6 +75,7 @@ class Application:
         testing: whether `--testing` was given.
     """
 
+    startupCompleted: Any = Announcement()
     applicationName = "Slicer"
     organizationName = "slicer-core host"
 
@@ -51,6 +91,9 @@ class Application:
         self._io_manager: Any = None
         self._module_manager: Any = None
         self._kept: list[Any] = []
+        folder = tempfile.TemporaryDirectory(prefix="slicer-host-settings-")
+        self.keep(folder)
+        self._settings = Settings(str(Path(folder.name, "Slicer.ini")))
 
     def attach(self, *, logic: Any, io_manager: Any, module_manager: Any) -> None:
         """Give the application its parts, once they exist."""
@@ -59,6 +102,15 @@ class Application:
     def keep(self, part: Any) -> None:
         """Keep a part alive that nobody else holds."""
         self._kept.append(part)
+
+    def connect(self, signal: str, slot: Callable[[], None]) -> bool:
+        """Call `slot` on `startupCompleted()`, the one signal there is without Qt."""
+        return signal == "startupCompleted()" and self.startupCompleted.connect(slot)
+
+    def settings(self) -> Settings:
+        return self._settings
+
+    userSettings = revisionUserSettings = settings
 
     def applicationLogic(self) -> Any:
         return self._logic

@@ -49,6 +49,7 @@ def _run(line: CommandLine) -> int:
         return 0
     if "exit-after-startup" in line.flags:
         return 0
+    app.startupCompleted.emit()
     try:
         raised = execute_all(line)
     except SystemExit as request:

@@ -13,7 +13,7 @@ from typing import Any
 import slicer
 import vtk
 
-from . import i18n, packaging_module, parameter_node, scripted_module
+from . import i18n, packaging_module, parameter_node, sample_data, scripted_module
 from .application import Application
 from .command_line import CommandLine
 from .io_manager import IOManager
@@ -158,6 +158,7 @@ def add_python_names(app: Application, scene: Any, manager: ModuleManager) -> No
         "packaging": packaging_module,
     }.items():
         _add_submodule(name, module)
+    sys.modules["SampleData"] = sample_data
     slicer.qSlicerScriptedLoadableModule = scripted_module.ModuleHandle
 
 
