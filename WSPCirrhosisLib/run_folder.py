@@ -127,6 +127,31 @@ class RunFolder:
         """Ask the run to save itself and end after its current step."""
         self.stop_file.touch()
 
+    def refuse_unfit(self, resume: bool) -> None:
+        """Raise what `hold` would say of what is in the folder now; touches nothing."""
+        was_run = self.exists()
+        if was_run and not resume:
+            if self.state() == "running":
+                raise _held(self)
+            raise InputError(
+                "output.exists",
+                f"The folder holds a run already ({self.state()}).",
+                file=self.path,
+                hint="Add --resume to go on with it, or choose another --output.",
+            )
+        if not was_run and self.path.exists():
+            if not self.path.is_dir():
+                raise InputError("output.exists", "A file, expected a folder.", file=self.path)
+            # A run that died in its first moments left some of these.
+            own = {self._lock_file, self.heartbeat_file, self.events_file, self.log_file}
+            if set(self.path.iterdir()) - own:
+                raise InputError(
+                    "output.exists",
+                    "The folder holds something else than a run.",
+                    file=self.path,
+                    hint="Choose an --output that is empty or not there yet.",
+                )
+
     # What the run itself does.
 
     @contextmanager
@@ -141,7 +166,7 @@ class RunFolder:
                 something that is no run), ``run.held`` when a live run holds it, ``output.*``.
         """
         was_run = self.exists()
-        self._refuse(was_run, resume)
+        self.refuse_unfit(resume)
         made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         with output_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
@@ -170,29 +195,6 @@ class RunFolder:
         beat = self.heartbeat()
         beats = beat.get("status") == "running" and _is_fresh(beat)
         return beats and not (locks_work and beat.get("host") == socket.gethostname())
-
-    def _refuse(self, was_run: bool, resume: bool) -> None:
-        if was_run and not resume:
-            if self.state() == "running":
-                raise _held(self)
-            raise InputError(
-                "output.exists",
-                f"The folder holds a run already ({self.state()}).",
-                file=self.path,
-                hint="Add --resume to go on with it, or choose another --output.",
-            )
-        if not was_run and self.path.exists():
-            if not self.path.is_dir():
-                raise InputError("output.exists", "A file, expected a folder.", file=self.path)
-            # A run that died in its first moments left some of these.
-            own = {self._lock_file, self.heartbeat_file, self.events_file, self.log_file}
-            if set(self.path.iterdir()) - own:
-                raise InputError(
-                    "output.exists",
-                    "The folder holds something else than a run.",
-                    file=self.path,
-                    hint="Choose an --output that is empty or not there yet.",
-                )
 
     def _remove(self, made: list[Path]) -> None:
         """Take away all that a run left which did not begin, and the folders that were made for it."""

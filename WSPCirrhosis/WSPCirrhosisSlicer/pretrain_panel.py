@@ -1,9 +1,312 @@
-"""Pretrain: check a cohort, start a run, follow it."""
+"""Pretrain: choose and check a cohort, start a run that goes on without Slicer, follow it, stop it, go on with it."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from WSPCirrhosisLib.errors import Cancelled, InputError
+from WSPCirrhosisLib.pretrain_config import PretrainConfig
+from WSPCirrhosisLib.run_folder import RunFolder
+
+from .cohort_part import CohortPart
+from .cohort_table import nextRunFolder
 from .panel import Panel
+from .parameters import PanelParameters
+from .pretrain_settings import PretrainSettings
+from .run_follow import RunFollower
+from .run_launch import RunLaunch, forgetOutput, whyItDidNotBegin
+from .run_view import RunView
+from .run_words import errorText, lastRunText
+
+INTERVAL_MS = 1000
+# In the application's settings, so that a Slicer that was closed or killed finds its run again.
+LAST_RUN, LAST_COHORT = "WSPCirrhosis/LastRunFolder", "WSPCirrhosis/LastCohort"
 
 
 class PretrainPanel(Panel):
-    """The section's widgets, connected."""
+    """The section's widgets, connected. What a run does is read from its folder, never remembered here."""
+
+    def connect(self) -> None:
+        self._cohort = CohortPart(self.ui, lambda: self._settings.values()["weak_label_column"])
+        self._settings = PretrainSettings(self.ui, self._settingsChanged)
+        self._view = RunView(self.ui)
+        self._run: RunFollower | None = None
+        self._launch: RunLaunch | None = None
+        self._launchError = ""
+        self._timer = qt.QTimer()
+        self._timer.setInterval(INTERVAL_MS)
+        self._timer.connect("timeout()", self._look)
+        self.ui.cohortPathLineEdit.connect("currentPathChanged(QString)", self._cohortChosen)
+        self.ui.runFolderLineEdit.connect("currentPathChanged(QString)", self._runFolderChosen)
+        self.ui.newRunButton.connect("clicked()", self._newRun)
+        self.ui.reattachButton.connect("clicked()", self._followLastRun)
+        self.ui.pretrainButton.connect("clicked()", self._start)
+        self.ui.stopButton.connect("clicked()", self._stop)
+        self.ui.resumeButton.connect("clicked()", self._resume)
+
+    def setParameters(self, parameters: PanelParameters | None) -> None:
+        # First of all: the widgets below write what they show into the parameters.
+        self.parameters = None
+        if parameters is None:
+            self._timer.stop()
+            self._follow("")
+            return
+        self.ui.cohortPathLineEdit.setCurrentPath(parameters.cohortPath)
+        self._cohort.choose(parameters.cohortPath)
+        self._settings.setColumns(self._cohort.columns)
+        self.ui.runFolderLineEdit.setCurrentPath(parameters.runFolder)
+        self.parameters = parameters
+        self._follow(parameters.runFolder)
+        self._timer.start()
+
+    def enter(self) -> None:
+        self._timer.start()
+
+    def exit(self) -> None:
+        # A run that goes on may be looked at in a plot view meanwhile; of any other there is nothing new to see.
+        if self._run is None or not (self._run.isRunning or self._isStarting()):
+            self._timer.stop()
+
+    def sceneAboutToClose(self) -> None:
+        self._cohort.cancel()
+
+    def cleanup(self) -> None:
+        self._timer.stop()
+        self._cohort.cancel()
+
+    # What the user does.
+
+    def _cohortChosen(self, path: str) -> None:
+        if self.parameters is None:
+            return
+        self.parameters.cohortPath = path
+        self._cohort.choose(path)
+        self._settings.setColumns(self._cohort.columns)
+        if self._cohort.isReadable and not self.parameters.runFolder:
+            self._newRun()
+        self._showWhatCanBeDone()
+
+    def _settingsChanged(self) -> None:
+        if self.parameters is not None:
+            self.parameters.pretrainSettings = self._settings.asText()
+            self._showWhatCanBeDone()
+
+    def _runFolderChosen(self, path: str) -> None:
+        if self.parameters is not None:
+            self.parameters.runFolder = path
+            self._follow(path)
+
+    def _newRun(self) -> None:
+        self.ui.runFolderLineEdit.setCurrentPath(str(nextRunFolder(self._cohort.path)))
+
+    def _followLastRun(self) -> None:
+        run, cohort = _lastRun()
+        if not self._cohort.path and cohort:
+            self.ui.cohortPathLineEdit.setCurrentPath(cohort)
+        self.ui.runFolderLineEdit.setCurrentPath(run)
+
+    def _start(self) -> None:
+        try:
+            self._launchRun(self._settings.config(), resume=False)
+        except InputError:
+            # The message stands in the panel already; the button was pressed before it was disabled.
+            self._showWhatCanBeDone()
+
+    def _resume(self) -> None:
+        try:
+            config = PretrainConfig.from_dict(self._run.config)
+        except (InputError, TypeError) as error:
+            self._launchError = errorText(error)
+            self._showWhatCanBeDone()
+            return
+        self._launchRun(config, resume=True)
+
+    def _stop(self) -> None:
+        if self._isStarting():
+            self._launch.end()
+        elif self._run.state == "running":
+            self._run.requestStop()
+        elif self._run.state == "stopping" and self._endNowConfirmed():
+            self._run.endProcess()
+        self._look()
+
+    def _endNowConfirmed(self) -> bool:
+        text = _(
+            "The run was asked to stop and has not finished its step yet. End it at once? "
+            "What it did since it last saved itself is lost; Resume goes on from there."
+        )
+        return slicer.util.confirmYesNoDisplay(text, windowTitle=_("End the run now"))
+
+    # What follows from it.
+
+    def _launchRun(self, config: PretrainConfig, resume: bool) -> None:
+        self._launchError = ""
+        cohort, folder = self.parameters.cohortPath, self.parameters.runFolder
+        try:
+            self._launch = RunLaunch(
+                cohort, folder, config, scratch=slicer.app.temporaryPath, resume=resume
+            )
+        except OSError as error:
+            self._launchError = errorText(error)
+        else:
+            _rememberRun(folder, cohort)
+        self._look()
+
+    def _follow(self, path: str) -> None:
+        """Show the run in another folder, or what a new run there would be."""
+        if self._run is None or not path or Path(path) != self._run.folder.path:
+            self._launch, self._launchError = None, ""
+            self._view.clear()
+            self._run = RunFollower(path) if path else None
+            if self._run is not None:
+                self._run.poll()
+                self._view.show(self._run, isStarting=False)
+                self._findWhatIsKnownOf(path)
+            self.ui.pretrainSettingsGroupBox.collapsed = self._isRun()
+        self._showSettings()
+        self._look()
+
+    def _findWhatIsKnownOf(self, path: str) -> None:
+        """What an earlier session knew of a run: its cohort, and why it could not begin."""
+        run, cohort = _lastRun()
+        if self._isRun() and run == path and not self._cohort.path:
+            self.ui.cohortPathLineEdit.setCurrentPath(cohort)
+        scratch = slicer.app.temporaryPath
+        if self._run.state == "new":
+            error = whyItDidNotBegin(path, scratch)
+            self._launchError = errorText(error) if error else ""
+        elif not self._run.isRunning:
+            forgetOutput(path, scratch)
+
+    def _showSettings(self) -> None:
+        """Those of the run that is there, which can be seen but not changed; else the user's."""
+        if self._isRun():
+            self._settings.show(self._run.config)
+        elif self.parameters is not None:
+            self._settings.showText(self.parameters.pretrainSettings)
+
+    def _look(self) -> None:
+        if self.parameters is not None and self._run is not None:
+            wasRun = self._isRun()
+            self._run.poll()
+            self._view.show(self._run, self._isStarting())
+            self._concludeLaunch()
+            if wasRun != self._isRun():
+                self._showSettings()
+        self._showWhatCanBeDone()
+
+    def _concludeLaunch(self) -> None:
+        if self._launch is None or not self._launch.hasEnded():
+            return
+        launch, self._launch = self._launch, None
+        # Its last words may have come after the look before.
+        self._run.poll()
+        self._view.show(self._run, isStarting=False)
+        try:
+            launch.finish()
+        except Cancelled:
+            return
+        except Exception as error:
+            # Of a run that is there its folder tells, to everybody who follows it.
+            if self._run.state != "failed" and not self._run.isRunning:
+                self._launchError = errorText(error)
+
+    def _isStarting(self) -> bool:
+        return self._launch is not None and not self._launch.hasEnded() and not self._run.isRunning
+
+    def _isRun(self) -> bool:
+        return self._run is not None and self._run.state != "new"
+
+    # What the buttons offer, and why not.
+
+    def _showWhatCanBeDone(self) -> None:
+        isStarting = self._isStarting()
+        isBusy = isStarting or (self._run is not None and self._run.isRunning)
+        whyNotStart, problem = self._whyNotStart()
+        whyNotResume = self._whyNotResume()
+        _offer(self.ui.pretrainButton, whyNotStart, _("Start the run as a process of its own"))
+        _offer(self.ui.resumeButton, whyNotResume, _("Go on from where the run was saved last"))
+        self._offerStop(isBusy)
+        _offer(
+            self.ui.newRunButton,
+            "" if self._cohort.isReadable else _("Choose a cohort table first"),
+            _("Take a new folder beside the cohort table"),
+        )
+        self._settings.setEnabled(not self._isRun() and not isStarting)
+        message = "" if isStarting else self._launchError or problem
+        self.ui.pretrainMessageLabel.setText(message)
+        self.ui.pretrainMessageLabel.setVisible(bool(message))
+        self._offerLastRun()
+
+    def _whyNotStart(self) -> tuple[str, str]:
+        """Why no run can be started, for the tooltip, and what of it the panel should say aloud."""
+        if self.parameters is None or not self._cohort.path:
+            return _("Choose a cohort table first"), ""
+        if not self._cohort.isReadable:
+            return _("The cohort table cannot be used"), ""
+        if self._run is None:
+            return _("Choose a run folder first"), ""
+        if self._isStarting():
+            return _("The run is being started"), ""
+        if self._isRun():
+            return _("A run is in this folder already. “New” takes another folder."), ""
+        try:
+            self._settings.config()
+            self._run.folder.refuse_unfit(resume=False)
+        except (InputError, OSError) as error:
+            return errorText(error), errorText(error)
+        return "", ""
+
+    def _whyNotResume(self) -> str:
+        if self._run is None or not self._isRun():
+            return _("No run is in this folder that could go on")
+        if self._isStarting():
+            return _("The run is being started")
+        if not self._run.canResume:
+            return _("The run is going on") if self._run.isRunning else _("The run is finished")
+        if not self._cohort.isReadable:
+            return _("Choose the cohort table that the run was started with")
+        return ""
+
+    def _offerStop(self, isBusy: bool) -> None:
+        isStopping = self._run is not None and self._run.state == "stopping"
+        self.ui.stopButton.setText(_("End now …") if isStopping else _("Stop"))
+        if not isBusy:
+            whyNot = _("No run is going on")
+        elif isStopping and not self._run.canBeEnded:
+            whyNot = _("The run goes on on another computer; it ends after its step")
+        else:
+            whyNot = ""
+        does = _("Save the run after this step and end it; it can go on later")
+        if isStopping:
+            does = _("End the run at once, without saving; asks first")
+        _offer(self.ui.stopButton, whyNot, does)
+
+    def _offerLastRun(self) -> None:
+        run = _lastRun()[0]
+        isOffered = self._run is None and bool(run) and RunFolder(run).exists()
+        self.ui.reattachButton.setVisible(isOffered)
+        if isOffered:
+            self.ui.reattachButton.setText(lastRunText(Path(run).name))
+
+
+def _offer(button: Any, whyNot: str, does: str) -> None:
+    button.setEnabled(not whyNot)
+    button.setToolTip(whyNot or does)
+
+
+def _lastRun() -> tuple[str, str]:
+    """Folder and cohort table of the run that was started or followed last."""
+    settings = slicer.app.userSettings()
+    return settings.value(LAST_RUN) or "", settings.value(LAST_COHORT) or ""
+
+
+def _rememberRun(run: str, cohort: str) -> None:
+    settings = slicer.app.userSettings()
+    settings.setValue(LAST_RUN, run)
+    settings.setValue(LAST_COHORT, cohort)
