@@ -102,22 +102,24 @@ class SampleDataLogic:
         source = self.sourceForSampleName(sampleName)
         return self.downloadFromSource(source) if source is not None else []
 
-    def downloadFromSource(self, source: SampleDataSource, **options: Any) -> Any:
-        """Fetch and load; returns the nodes, or the paths of files that are not to be loaded."""
-        if source.customDownloader is not None:
-            return source.customDownloader(source)
-        results = []
+    def downloadFromSource(self, source: SampleDataSource, forceDownload: bool = False) -> Any:
+        """Fetch and load; returns the nodes, and the paths of files that are not to be loaded.
+
+        As in the application a `customDownloader` is not called here: the SampleData panel calls it.
+        """
+        named = any(source.nodeNames)
+        nodes, paths = [], []
         for index, uri in enumerate(source.uris):
-            path = self.downloadFileIntoCache(
-                uri, source.fileNames[index], source.checksums[index], **options
-            )
-            if source.loadFiles[index] is False:
-                results.append(path)
-            elif source.nodeNames[index] is not None or source.loadFiles[index]:
-                properties = dict(source.loadFileProperties)
+            name = source.fileNames[index]
+            path = self.downloadFileIntoCache(uri, name, source.checksums[index], forceDownload)
+            # Files without a name for their node, beside others that have one, belong to these.
+            node_name = source.nodeNames[index] or (None if named else Path(name).stem)
+            if source.loadFiles[index] is False or node_name is None:
+                paths.append(path)
+            else:
                 kind = source.loadFileTypes[index]
-                results.append(self.loadNode(path, source.nodeNames[index], kind, properties))
-        return results
+                nodes.append(self.loadNode(path, node_name, kind, source.loadFileProperties))
+        return nodes or paths
 
     def downloadFileIntoCache(
         self, uri: str, name: str, checksum: str | None = None, forceDownload: bool = False
@@ -127,8 +129,7 @@ class SampleDataLogic:
         Raises:
             ValueError: it could not be fetched, or is not what the checksum says.
         """
-        remote = slicer.mrmlScene.GetDataIOManager().GetCacheManager()
-        path = Path(remote.GetRemoteCacheDirectory(), name)
+        path = Path(slicer.mrmlScene.GetCacheManager().GetRemoteCacheDirectory(), name)
         if forceDownload or not path.exists() or not _fits(path, checksum):
             self.logMessage(f"Requesting download {name} from {uri}")
             try:
