@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 import SimpleITK as sitk
@@ -36,14 +37,7 @@ def read_mask(spec: str | Path, reference: Volume) -> np.ndarray:
         InputError: ``mask.*``, when it is missing, unreadable, empty, ambiguous or elsewhere in space.
     """
     path, choice = split_spec(spec)
-    require_existing(path, "mask")
-    if path.is_dir():
-        raise InputError(
-            "mask.not_a_file",
-            "A folder, expected a label map or a .seg.nrrd.",
-            file=path,
-            hint="Save the segmentation as .seg.nrrd, NRRD or NIfTI.",
-        )
+    require_mask_file(path)
     image = read_image(path, "mask", layers_allowed=True)
     segments = _segments(image)
     stored = _segment(path, image, segments, choice) if segments else _label(path, image, choice)
@@ -67,6 +61,18 @@ def read_mask(spec: str | Path, reference: Volume) -> np.ndarray:
     return mask
 
 
+def require_mask_file(path: Path) -> None:
+    """Raise ``mask.missing``, or ``mask.not_a_file`` for a folder."""
+    require_existing(path, "mask")
+    if path.is_dir():
+        raise InputError(
+            "mask.not_a_file",
+            "A folder, expected a label map or a .seg.nrrd.",
+            file=path,
+            hint="Save the segmentation as .seg.nrrd, NRRD or NIfTI.",
+        )
+
+
 def split_spec(spec: str | Path) -> tuple[Path, str | None]:
     """``seg.nii.gz#5`` → (seg.nii.gz, "5"). Files' and segments' own names may have a # too: what exists decides."""
     text = str(spec)
@@ -77,6 +83,43 @@ def split_spec(spec: str | Path) -> tuple[Path, str | None]:
             return Path(name), "#".join(parts[n:]) or None
     name, _, choice = text.partition("#")
     return Path(name), choice or None
+
+
+class NamedSegment(Protocol):
+    """What a segment is chosen by, be it in a file's header or in Slicer's scene."""
+
+    identifier: str
+    name: str
+    value: int
+
+
+AnySegment = TypeVar("AnySegment", bound=NamedSegment)
+
+
+def choose_segment(path: Path, segments: Sequence[AnySegment], choice: str | None) -> AnySegment:
+    """The segment `choice` by name, identifier or label value; without one the only segment, or the liver's.
+
+    Raises:
+        InputError: ``mask.segment_missing`` or ``mask.several_segments``.
+    """
+    if choice is None:
+        livers = [s for s in segments if s.name.casefold() == LIVER_NAME]
+        found = segments if len(segments) == 1 else livers
+    else:
+        found = [s for s in segments if s.name == choice]
+        found = found or [s for s in segments if s.name.casefold() == choice.casefold()]
+        found = found or [s for s in segments if s.identifier == choice]
+        found = found or [s for s in segments if str(s.value) == choice]
+    if len(found) == 1:
+        return found[0]
+    listed = ", ".join(f"“{segment.name}”" for segment in segments) or "no segment"
+    wanted = "none was chosen" if choice is None else f"“{choice}” fits {len(found) or 'none'}"
+    raise InputError(
+        "mask.segment_missing" if choice and not found else "mask.several_segments",
+        f"The segmentation holds {listed}; {wanted}.",
+        file=path,
+        hint="Name the liver's segment, as in case.seg.nrrd#Liver.",
+    )
 
 
 def _label(path: Path, image: sitk.Image, choice: str | None) -> np.ndarray:
@@ -149,31 +192,10 @@ def _segments(image: sitk.Image) -> list[_Segment]:
 def _segment(
     path: Path, image: sitk.Image, segments: list[_Segment], choice: str | None
 ) -> np.ndarray:
-    segment = _choose(path, segments, choice)
+    segment = choose_segment(path, segments, choice)
     voxels = sitk.GetArrayViewFromImage(image)
     layer = voxels[..., segment.layer] if voxels.ndim == 4 else voxels
     return layer == segment.value
-
-
-def _choose(path: Path, segments: list[_Segment], choice: str | None) -> _Segment:
-    if choice is None:
-        livers = [s for s in segments if s.name.casefold() == LIVER_NAME]
-        found = segments if len(segments) == 1 else livers
-    else:
-        found = [s for s in segments if s.name == choice]
-        found = found or [s for s in segments if s.name.casefold() == choice.casefold()]
-        found = found or [s for s in segments if s.identifier == choice]
-        found = found or [s for s in segments if str(s.value) == choice]
-    if len(found) == 1:
-        return found[0]
-    listed = ", ".join(f"“{segment.name}”" for segment in segments)
-    wanted = "none was chosen" if choice is None else f"“{choice}” fits {len(found) or 'none'}"
-    raise InputError(
-        "mask.segment_missing" if choice and not found else "mask.several_segments",
-        f"The segmentation holds {listed}; {wanted}.",
-        file=path,
-        hint="Name the liver's segment, as in case.seg.nrrd#Liver.",
-    )
 
 
 def _onto_reference(mask: np.ndarray, grid: StoredGrid, reference: Volume) -> np.ndarray:

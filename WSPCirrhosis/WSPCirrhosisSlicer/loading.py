@@ -17,7 +17,7 @@ import slicer
 
 from WSPCirrhosisLib.errors import InputError
 from WSPCirrhosisLib.image_files import read_dicom_series, read_image, require_existing
-from WSPCirrhosisLib.masks import LIVER_NAME, split_spec
+from WSPCirrhosisLib.masks import choose_segment, require_mask_file, split_spec
 
 from .results import ATTRIBUTE
 
@@ -54,7 +54,7 @@ def loadCase(volume: str | Path, mask: str) -> LoadedCase:
         volumeNode = _volume_of_scene(volumePath, volumeName)
     else:
         volumeNode = _load_volume(volumePath)
-    require_existing(maskPath, "mask")
+    require_mask_file(maskPath)
     if _is_scene(maskPath):
         if maskPath != volumePath:
             _load_scene(maskPath)
@@ -155,13 +155,6 @@ def _load_volume(path: Path) -> Any:
 
 def _load_mask(path: Path, choice: str | None, volumeNode: Any) -> LoadedCase:
     name = path.name.lower()
-    if path.is_dir():
-        raise InputError(
-            "mask.not_a_file",
-            "A folder, expected a label map or a .seg.nrrd.",
-            file=path,
-            hint="Save the segmentation as .seg.nrrd, NRRD or NIfTI.",
-        )
     # Slicer's segmentation reader ends the whole process where a file is cut short.
     _check_image(path, "mask")
     if name.endswith(LABEL_IMAGES) and not _holds_segments(path):
@@ -186,39 +179,26 @@ def _mask_of_scene(path: Path, choice: str | None, volumeNode: Any) -> LoadedCas
     return LoadedCase(volumeNode, node, segmentId, None)
 
 
+@dataclass(frozen=True)
+class _SceneSegment:
+    """A segment of a node of the scene, as `choose_segment` takes it."""
+
+    node: Any
+    identifier: str
+    name: str
+    value: int
+
+
 def _segment_of(segmentations: list[Any], choice: str | None, path: Path) -> tuple[Any, str]:
-    """The segment `choice` by name, ID or label value; without one the only segment, or the liver's."""
+    """The node and the identifier of the segment that `choice` names; see `choose_segment`."""
     segments = [
-        (node, identifier, node.GetSegmentation().GetSegment(identifier))
+        _SceneSegment(node, identifier, segment.GetName(), segment.GetLabelValue())
         for node in segmentations
         for identifier in node.GetSegmentation().GetSegmentIDs()
+        for segment in [node.GetSegmentation().GetSegment(identifier)]
     ]
-
-    def having(fits: Any) -> list[tuple[Any, str]]:
-        return [
-            (node, identifier)
-            for node, identifier, segment in segments
-            if fits(identifier, segment)
-        ]
-
-    if choice is None:
-        found = having(lambda _, segment: segment.GetName().casefold() == LIVER_NAME)
-        found = having(lambda *_: True) if len(segments) == 1 else found
-    else:
-        found = having(lambda _, segment: segment.GetName() == choice)
-        found = found or having(lambda _, s: s.GetName().casefold() == choice.casefold())
-        found = found or having(lambda identifier, _: identifier == choice)
-        found = found or having(lambda _, segment: str(segment.GetLabelValue()) == choice)
-    if len(found) == 1:
-        return found[0]
-    listed = ", ".join(f"“{segment.GetName()}”" for _, _, segment in segments) or "no segment"
-    wanted = "none was chosen" if choice is None else f"“{choice}” fits {len(found) or 'none'}"
-    raise InputError(
-        "mask.segment_missing" if choice and not found else "mask.several_segments",
-        f"The segmentation holds {listed}; {wanted}.",
-        file=path,
-        hint="Name the liver's segment, as in case.seg.nrrd#Liver.",
-    )
+    chosen = choose_segment(path, segments, choice)
+    return chosen.node, chosen.identifier
 
 
 def _label_value(choice: str | None, path: Path) -> int | None:
