@@ -1,4 +1,4 @@
-"""Draw the extension's icon (128 px) and the module's (64 px): `python Resources/make_icons.py`."""
+"""Draw the extension's icon, the module's and the sample's thumbnail: `python Resources/make_icons.py`."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ from pathlib import Path
 
 import numpy as np
 
+from WSPCirrhosisLib.phantom import make_phantom
+
 RESOURCES = Path(__file__).resolve().parent
-MODULE_ICON = RESOURCES.parent / "WSPCirrhosis" / "Resources" / "Icons" / "WSPCirrhosis.png"
+MODULE_ICONS = RESOURCES.parent / "WSPCirrhosis" / "Resources" / "Icons"
 INK, LIVER, NODULE, SLICE = (30, 41, 59), (196, 72, 58), (236, 146, 105), (125, 211, 252)
 OVERSAMPLING = 4
+WINDOW_HU = (-115, 235)
 
 
 def main() -> None:
-    """Write both icons."""
-    MODULE_ICON.parent.mkdir(parents=True, exist_ok=True)
+    """Write the pictures."""
+    MODULE_ICONS.mkdir(parents=True, exist_ok=True)
     (RESOURCES / "WSPCirrhosis.png").write_bytes(png(icon(128)))
-    MODULE_ICON.write_bytes(png(icon(64)))
+    (MODULE_ICONS / "WSPCirrhosis.png").write_bytes(png(icon(64)))
+    (MODULE_ICONS / "WSPCirrhosisPhantom.png").write_bytes(png(thumbnail(192)))
 
 
 def icon(size: int) -> np.ndarray:
@@ -51,6 +55,22 @@ def icon(size: int) -> np.ndarray:
     alpha = blocks[..., 3:].sum(axis=(1, 3))
     color = (blocks[..., :3] * blocks[..., 3:]).sum(axis=(1, 3)) / np.maximum(alpha, 1)
     return np.rint(np.concatenate([color, alpha / OVERSAMPLING**2], axis=2)).astype(np.uint8)
+
+
+def thumbnail(size: int) -> np.ndarray:
+    """(size, size, 4) uint8: the sample's slice with the most liver, its outline drawn."""
+    phantom = make_phantom(0, seed=2030, size=size)
+    k = int(phantom.liver.sum(axis=(1, 2)).argmax())
+    low, high = WINDOW_HU
+    grey = np.clip((phantom.hu[k] - low) / (high - low), 0, 1) * 255
+    canvas = np.dstack([grey, grey, grey, np.full_like(grey, 255)])
+    liver = phantom.liver[k]
+    inner = liver.copy()
+    for axis in (0, 1):
+        for shift in (-1, 1):
+            inner &= np.roll(liver, shift, axis)
+    canvas[liver & ~inner, :3] = NODULE
+    return np.rint(canvas).astype(np.uint8)
 
 
 def png(rgba: np.ndarray) -> bytes:

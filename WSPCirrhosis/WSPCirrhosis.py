@@ -25,6 +25,7 @@ if not (Path(__file__).parent / "WSPCirrhosisLib").is_dir():
 from WSPCirrhosisSlicer.packages import missingPackages
 from WSPCirrhosisSlicer.prediction_run import PredictionInputs, PredictionRun
 from WSPCirrhosisSlicer.results import PredictionNodes
+from WSPCirrhosisSlicer.sample_data import registerSampleData
 from WSPCirrhosisSlicer.worker import Worker
 
 from WSPCirrhosisLib.errors import InputError
@@ -48,6 +49,8 @@ class WSPCirrhosis(ScriptedLoadableModule):
             "Method: Sarfati et al., Weakly-supervised positional contrastive learning: application "
             "to cirrhosis classification, MICCAI 2023 (arXiv 2307.04617)."
         )
+        # Not now: Slicer's module Sample Data may be loaded after this one.
+        slicer.app.connect("startupCompleted()", registerSampleData)
 
 
 class WSPCirrhosisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):

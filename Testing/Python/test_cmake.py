@@ -16,6 +16,8 @@ SLICER_CONFIG = r"""
 set(Slicer_USE_FILE "${CMAKE_CURRENT_LIST_DIR}/Nothing.cmake")
 set(Slicer_EXTENSION_GENERATE_CONFIG "${Slicer_USE_FILE}")
 set(Slicer_EXTENSION_CPACK "${Slicer_USE_FILE}")
+set(Slicer_QTSCRIPTEDMODULES_LIB_DIR "qt-scripted-modules")
+set(Slicer_INSTALL_QTSCRIPTEDMODULES_LIB_DIR "lib/qt-scripted-modules")
 macro(slicer_add_python_unittest)
 endmacro()
 function(slicerMacroBuildScriptedModule)
@@ -23,7 +25,7 @@ function(slicerMacroBuildScriptedModule)
   if(MODULE_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "Unknown: ${MODULE_UNPARSED_ARGUMENTS}")
   endif()
-  set(destination "${CMAKE_BINARY_DIR}/qt-scripted-modules")
+  set(destination "${CMAKE_BINARY_DIR}/${Slicer_QTSCRIPTEDMODULES_LIB_DIR}")
   if(MODULE_WITH_SUBDIR)
     get_filename_component(folder ${CMAKE_CURRENT_SOURCE_DIR} NAME)
     set(destination "${destination}/${folder}")
@@ -85,8 +87,17 @@ def test_what_cmake_installs_loads_as_a_module_and_runs_the_library(tmp_path: Pa
     configured = subprocess.run(command, capture_output=True, text=True, check=False)
     assert configured.returncode == 0, configured.stderr
     installed = build / "qt-scripted-modules"
+    models = sorted(path.name for path in (host.ROOT / "Resources" / "Models").iterdir())
+    packaged = tmp_path / "package"
+    subprocess.run(["cmake", "--install", build, "--prefix", packaged], check=True, timeout=60)
+    for place in (installed, packaged / "lib" / "qt-scripted-modules"):
+        there = place / "Resources" / "Models"
+        assert sorted(path.name for path in there.iterdir()) == models
     body = """
 import slicer, WSPCirrhosisLib
+from WSPCirrhosisLib.model_registry import ModelRegistry
+(demo,), problems = ModelRegistry("nothing of the user's").models()
+assert demo.is_here and str(demo.path).startswith(sys.argv[1]) and not problems, demo
 assert WSPCirrhosisLib.__file__.startswith(sys.argv[1]), WSPCirrhosisLib.__file__
 assert slicer.modules.wspcirrhosis.title == "WSP Cirrhosis"
 slicer.selfTests["WSPCirrhosis"]()
