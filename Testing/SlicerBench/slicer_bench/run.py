@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING
 
 from slicer_host.command_line import CommandLine
+
+if TYPE_CHECKING:
+    from .application import Application
 
 
 def run(line: CommandLine) -> int:
@@ -53,13 +57,10 @@ def prepare_qt() -> None:
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 
-def clean_up(app: object) -> None:
-    """Let modules and views go before the scene, in the desktop application's order."""
-    import slicer
-
-    for name in list(app.moduleManager().loadedModuleNames()):
+def clean_up(app: Application) -> None:
+    """Let the modules go before their scene, as the desktop application does when it ends."""
+    for name in app.moduleManager().loadedModuleNames():
         app.moduleManager().moduleAboutToBeUnloaded(name)
     app.mainWindow().hide()
-    slicer.mrmlScene.Clear(1)
     sys.stdout.flush()
     sys.stderr.flush()
