@@ -34,6 +34,8 @@ def test_defaults_are_the_papers():
         PretrainConfig(),
         PretrainConfig(method="pcl", encoder="resnet18", sigma=1e-7, image_size=32, seed=2**62),
         PretrainConfig(weak_label_column="my grade", slice_fraction=1.0, checkpoint_minutes=0.0),
+        PretrainConfig(method="byol", kernel='same("my grade") * gaussian(age, 5)'),
+        PretrainConfig(method="y-aware", y_column="MELD score", y_sigma=2.5),
     ],
 )
 def test_a_config_survives_the_command_line_and_json(config):
@@ -57,6 +59,9 @@ def test_a_config_survives_the_command_line_and_json(config):
         ("sigma", 0.0),
         ("sigma", float("nan")),
         ("pcl_distance", -1.0),
+        ("y_sigma", 0.0),
+        ("y_column", ""),
+        ("grade_sigma", float("nan")),
         ("temperature", float("inf")),
         ("learning_rate", 0.0),
         ("weight_decay", -1e-4),
