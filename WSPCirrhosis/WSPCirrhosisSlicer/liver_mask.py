@@ -69,6 +69,28 @@ class LiverMaskRun(SteppedRun):
         self._result = _add_segmentation(result, self.volumeNode, exported)
 
 
+def addEmptyLiver(volumeNode: Any) -> tuple[Any, str]:
+    """A segmentation of a CT with an empty segment `liver`, to be drawn; gives node and segment ID."""
+    node = _new_segmentation(volumeNode)
+    node.SetAndObserveTransformNodeID(volumeNode.GetTransformNodeID())
+    segmentId = node.GetSegmentation().AddEmptySegment("liver", "liver", COLOR)
+    _put_beside(node, volumeNode)
+    return node, segmentId
+
+
+def openSegmentEditor(segmentationNode: Any, segmentId: str, volumeNode: Any) -> None:
+    """Open Slicer's Segment Editor on a segment of a CT."""
+    editor = slicer.mrmlScene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
+    if editor is None:
+        editor = slicer.vtkMRMLSegmentEditorNode()
+        editor.SetSingletonTag("SegmentEditor")
+        editor = slicer.mrmlScene.AddNode(editor)
+    editor.SetAndObserveSegmentationNode(segmentationNode)
+    editor.SetAndObserveSourceVolumeNode(volumeNode)
+    editor.SetSelectedSegmentID(segmentId)
+    slicer.util.selectModule("SegmentEditor")
+
+
 def _add_segmentation(path: Path, volumeNode: Any, exported: ExportedVolume) -> Any:
     labels = slicer.vtkMRMLLabelMapVolumeNode()
     storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
@@ -86,18 +108,27 @@ def _add_segmentation(path: Path, volumeNode: Any, exported: ExportedVolume) -> 
             "TotalSegmentator found no liver in this CT.",
             hint="Is it an abdominal CT? Draw the liver in the Segment Editor.",
         )
+    node = _new_segmentation(volumeNode)
+    node.SetAndObserveTransformNodeID(exported.parentTransformId)
+    node.AddSegmentFromBinaryLabelmapRepresentation(image, "liver", COLOR)
+    _put_beside(node, volumeNode)
+    return node
+
+
+def _new_segmentation(volumeNode: Any) -> Any:
+    name = _("{name} liver").format(name=volumeNode.GetName())
     node = slicer.mrmlScene.AddNewNodeByClass(
-        "vtkMRMLSegmentationNode",
-        slicer.mrmlScene.GetUniqueNameByString(_("{name} liver").format(name=volumeNode.GetName())),
+        "vtkMRMLSegmentationNode", slicer.mrmlScene.GetUniqueNameByString(name)
     )
     node.CreateDefaultDisplayNodes()
     node.SetReferenceImageGeometryParameterFromVolumeNode(volumeNode)
-    node.SetAndObserveTransformNodeID(exported.parentTransformId)
-    node.AddSegmentFromBinaryLabelmapRepresentation(image, "liver", COLOR)
+    return node
+
+
+def _put_beside(node: Any, volumeNode: Any) -> None:
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     parent = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(volumeNode))
     hierarchy.SetItemParent(hierarchy.GetItemByDataNode(node), parent)
-    return node
 
 
 def _as_segment(labels: Any, exported: ExportedVolume) -> Any:

@@ -18,9 +18,9 @@ from .slice_places import SlicePlaces
 
 PICTURES = 6
 COLUMNS = 3
-WIDTH = 112
+WIDTH = 100
 # Rendered finer than shown, for screens with more pixels a point.
-PIXELS = 224
+PIXELS = 200
 # Slices beside each other look alike: pictures keep this share of the judged range apart.
 APART = 0.1
 SHOWN_HU = (-60.0, 240.0)

@@ -13,6 +13,7 @@ class PanelParameters:
         volume: the CT that is judged.
         segmentation: the node that holds the liver; `segmentId` names its segment.
         labelMap: the liver as a label map; counts when there is no segmentation.
+        labelValue: the liver's value in the label map; 0 when it has a single one.
         modelPath: the model file in use.
         modelId: the identity on its card, by which the same model is found on another computer.
         heatmapOpacity: of the heat map over the CT, 0…1.
@@ -26,6 +27,7 @@ class PanelParameters:
         fitModelName, fitLicence: for the new model's card.
         fitModelPath: where the new model goes.
         fit: the text node of the fit that is shown.
+        fittedModelPath: the model file that it made.
         fitColourByDepth: whether the fit's scatter plot shows depth instead of labels.
         batchCohortPath: cohort table to predict.
         batchFolder: where its results go.
@@ -35,6 +37,7 @@ class PanelParameters:
     segmentation: slicer.vtkMRMLSegmentationNode
     segmentId: str = ""
     labelMap: slicer.vtkMRMLLabelMapVolumeNode
+    labelValue: int = 0
     modelPath: str = ""
     modelId: str = ""
     heatmapOpacity: float = 0.4
@@ -49,6 +52,7 @@ class PanelParameters:
     fitLicence: str = ""
     fitModelPath: str = ""
     fit: slicer.vtkMRMLTextNode
+    fittedModelPath: str = ""
     fitColourByDepth: bool = False
     batchCohortPath: str = ""
     batchFolder: str = ""

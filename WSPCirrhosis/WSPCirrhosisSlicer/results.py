@@ -25,6 +25,8 @@ VOLUME_ROLE = "WSPCirrhosis.Volume"
 # What the text node of a prediction refers to.
 TABLE_ROLE, HEATMAP_ROLE = "WSPCirrhosis.Table", "WSPCirrhosis.Heatmap"
 CHART_ROLE, REPORT_ROLE = "WSPCirrhosis.Chart", "WSPCirrhosis.Report"
+# Attribute of the text node that is a prediction.
+PREDICTION_MARK = "WSPCirrhosis.IsPrediction"
 # Column of the slice table: key in the prediction's JSON, type, unit, digits (the JSON has them all).
 COLUMNS = (
     ("index", vtk.VTK_INT, "", 0),
@@ -97,6 +99,7 @@ def importResults(folder: Path, volumeNode: Any, exported: ExportedVolume) -> Pr
             for key, value in provenance.items():
                 node.SetAttribute(key, value)
             node.SetNodeReferenceID(VOLUME_ROLE, volumeNode.GetID())
+        text.SetAttribute(PREDICTION_MARK, "true")
         for role, node in (
             (TABLE_ROLE, table),
             (HEATMAP_ROLE, heatmap),
