@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
@@ -49,12 +50,21 @@ def run(line: CommandLine) -> int:
 
 def prepare_qt() -> None:
     """Choose what PySide6 reads once, when it is imported."""
+    _keep_none()
     # PythonQt's enumerations are numbers.
     os.environ["PYSIDE6_OPTION_PYTHON_ENUM"] = "0x3"
     if sys.platform.startswith("linux") and not (
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     ):
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+def _keep_none() -> None:
+    """Before Python 3.12, where None is immortal, PySide6 6.12 drops a reference to it in every call that returns
+    nothing; some ten thousand calls later Python would end with "deallocating None".
+    """
+    if sys.version_info < (3, 12):
+        ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40
 
 
 def clean_up(app: Application) -> None:
