@@ -48,18 +48,10 @@ def slicer_command() -> list[str]:
 
 
 def run_slicer(
-    *arguments: str | Path,
-    timeout: float = 120,
-    env: dict[str, str] | None = None,
-    window: bool = False,
+    *arguments: str | Path, timeout: float = 120, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Start Slicer and wait for it.
-
-    Args:
-        window: with its main window, and with settings of its own instead of the user's.
-    """
-    manner = ["--disable-settings"] if window else ["--no-main-window"]
-    command = [*slicer_command(), *manner, "--no-splash", *map(str, arguments)]
+    """Start Slicer without a window and wait for it."""
+    command = [*slicer_command(), "--no-main-window", "--no-splash", *map(str, arguments)]
     return subprocess.run(
         command,
         capture_output=True,
@@ -78,13 +70,11 @@ def run_body(
     *arguments: str | Path,
     modules: Path | None = None,
     timeout: float = 120,
-    window: bool = False,
 ) -> str:
     """Run `body` inside Slicer, guarded; returns what it printed, fails the test when it raised.
 
     Args:
         modules: folder of `--additional-module-paths`.
-        window: see `run_slicer`.
     """
     script = folder / "script.py"
     indented = "\n".join("    " + line for line in body.strip().splitlines())
@@ -93,11 +83,7 @@ def run_body(
     # Scripts look for what is left of theirs in the temporary folder: nobody else may write there.
     temporary = {"TMPDIR": str(folder)}
     done = run_slicer(
-        *options,
-        *("--python-script", script, "--", *arguments),
-        timeout=timeout,
-        env=temporary,
-        window=window,
+        *options, "--python-script", script, "--", *arguments, timeout=timeout, env=temporary
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -119,7 +105,9 @@ def run_gui(
     script = folder / "gui_script.py"
     indented = "\n".join("    " + line for line in body.strip().splitlines())
     script.write_text(GUI_GUARD.format(body=indented), encoding="utf-8")
-    options = ["--no-splash", "--additional-module-paths", *map(str, modules)]
+    # Settings of its own: the user's, and the models kept beside them, are no business of a test.
+    options = ["--disable-settings", "--no-splash"]
+    options += ["--additional-module-paths", *map(str, modules)]
     done = subprocess.run(
         [*slicer_command(), *options, "--python-script", str(script), "--", *map(str, arguments)],
         capture_output=True,

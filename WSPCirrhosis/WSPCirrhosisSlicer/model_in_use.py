@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import slicer
 import vtk
 from slicer.i18n import tr as _
 
@@ -55,6 +56,8 @@ class ModelInUse:
         self.parameters, self._models, self._shown = parameters, models, None
         if parameters is None:
             return ""
+        # What the scene was saved with is compared; only a model that is chosen from now on is written down.
+        self._shown = parameters.modelPath
         said = self._found(parameters)
         self._show()
         return said
@@ -95,8 +98,13 @@ class ModelInUse:
             self._observed = (node, tag)
 
     def _onNodeModified(self, caller: Any, event: str) -> None:
+        # A scene that is loaded brings path and identity, which are compared when it is complete.
+        if self.parameters is None or slicer.mrmlScene.IsImporting():
+            return
         # The node holds every section's inputs; only the model's path is of interest.
-        if self.parameters is not None and self.path != self._shown:
+        if self.path != self._shown:
+            self._shown = self.path
+            self.parameters.modelId = modelId(self.path)
             self._show()
 
     def _onSelected(self, index: int) -> None:
@@ -107,11 +115,8 @@ class ModelInUse:
     def _show(self) -> None:
         if self.parameters is None:
             return
-        path = self._shown = self.path
-        problem = modelProblem(path)
-        if path and not problem:
-            self.parameters.modelId = modelId(path)
-        self._fill(path, problem)
+        path = self.path
+        self._fill(path, modelProblem(path))
         self.ui.syntheticBanner.setVisible(isSynthetic(path))
         self._onChanged()
 
