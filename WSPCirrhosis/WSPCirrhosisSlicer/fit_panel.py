@@ -120,8 +120,11 @@ class FitPanel(Panel):
     def _onDone(self, status: int) -> None:
         card, inputs = self._work.worker.result["card"], self._inputs
         self._ended("")
-        # The scene may be another one by now; the fit is shown in whichever is there.
+        # The scene may be another one by now: the fit is shown there, with what it was made from.
         nodes = importFit(inputs.evaluation, card)
+        self.parameters.fitRunFolder = inputs.run
+        self.parameters.strongCohortPath = inputs.cohort
+        self.parameters.labelColumn = inputs.labelColumn
         self.parameters.fit = nodes.textNode
         self.parameters.fittedModelPath = inputs.model
         self.results.setParameters(self.parameters)
