@@ -58,5 +58,7 @@ class HeatmapView:
 
     @staticmethod
     def _views_with(heatmapNode: Any) -> list[Any]:
+        if heatmapNode is None or heatmapNode.GetID() is None:
+            return []
         views = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
         return [view for view in views if view.GetForegroundVolumeID() == heatmapNode.GetID()]

@@ -167,8 +167,12 @@ class PredictPanel(Panel):
 
     def _onPrediction(self, node: Any) -> None:
         if self.parameters is not None and not self._filling and not self.isRunning:
+            isShown = self.resultView.isHeatmapShown
+            self.resultView.hideHeatmap()
             self.parameters.prediction = node
             self._show_prediction()
+            if isShown:
+                self.resultView.showHeatmap(self.parameters.heatmapOpacity)
 
     def _onSceneChanged(self) -> None:
         if self.parameters is None:

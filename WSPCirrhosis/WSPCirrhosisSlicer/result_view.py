@@ -74,9 +74,14 @@ class ResultView:
         ui.sliceTableView.setMRMLTableNode(None)
         ui.depthPlotWidget.setMRMLPlotViewNode(None)
 
+    @property
+    def isHeatmapShown(self) -> bool:
+        """Whether a slice view shows this prediction's heat map."""
+        return self.nodes is not None and self._heatmap.isShown(self.nodes.heatmapNode)
+
     def showHeatmap(self, opacity: float) -> None:
         """Lay the heat map over the CT in the slice views."""
-        if self.nodes is not None and self.nodes.heatmapNode is not None:
+        if self.nodes is not None and self._is_there(self.nodes.heatmapNode):
             self._heatmap.show(self.nodes.heatmapNode, opacity)
             self._set_checked(True)
 
@@ -158,7 +163,7 @@ class ResultView:
             hasHeatmap = self._is_there(nodes.heatmapNode)
             ui.heatmapCheckBox.setEnabled(hasHeatmap)
             ui.heatmapOpacitySlider.setEnabled(hasHeatmap)
-            ui.heatmapCheckBox.setChecked(hasHeatmap and self._heatmap.isShown(nodes.heatmapNode))
+            ui.heatmapCheckBox.setChecked(self.isHeatmapShown)
             ui.heatmapOpacitySlider.setValue(opacity)
             ui.sliceTableView.setMRMLTableNode(nodes.tableNode)
             ui.sliceTableView.hideColumn(LOGIT_COLUMN)
