@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import slicer
 from packaging.requirements import Requirement
 
 Requirements = str | Requirement | list[str | Requirement]
@@ -34,16 +36,35 @@ def pip_install(requirements: Requirements, **options: Any) -> None:
     subprocess.run([sys.executable, "-m", "pip", "install", *names], check=True)
 
 
-def pip_ensure(requirements: Requirements, **options: Any) -> None:
-    """Install what is missing. The application asks in a dialog; without windows that is refused.
+def pip_ensure(
+    requirements: Requirements,
+    prompt_install: bool = True,
+    requester: str | None = None,
+    skip_in_testing: bool = True,
+    **options: Any,
+) -> None:
+    """Install what is missing once the user agrees; nothing while the application runs tests.
 
     Raises:
-        RuntimeError: something is missing: headless code must check and ask by itself.
+        RuntimeError: the user declined, or there is no window to ask in: headless code must check by itself.
+        subprocess.CalledProcessError: pip failed.
     """
-    if not pip_check(requirements):
+    missing = [needed for needed in _as_list(requirements) if not _is_met(needed)]
+    if not missing:
+        return
+    if slicer.app.mainWindow() is None:
         raise RuntimeError(
             "pip_ensure opens a dialog: use pip_check and pip_install when headless."
         )
+    if skip_in_testing and slicer.app.testingEnabled():
+        return
+    packages = "\n".join(f"- {needed}" for needed in missing)
+    title = f"{requester} - Install Python Packages" if requester else "Install Python Packages"
+    text = f"{len(missing)} Python packages need to be installed.\n{packages}"
+    if prompt_install and not slicer.util.confirmOkCancelDisplay(text, title):
+        raise RuntimeError("User declined package installation")
+    pip_install([str(needed) for needed in missing])
+    importlib.invalidate_caches()
 
 
 def _as_list(requirements: Requirements) -> list[Requirement]:
