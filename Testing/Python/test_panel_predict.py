@@ -44,11 +44,16 @@ def load_mask():
     return node
 
 def group_lives(pid):
-    try:
-        os.killpg(pid, 0)
-        return True
-    except ProcessLookupError:
-        return False
+    # Killed processes whose parent is gone may wait as zombies for init.
+    states = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = entry.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if fields[2] == str(pid):
+            states.append(fields[0])
+    return any(state not in "ZX" for state in states)
 
 def predict():
     ui.predictButton.click()
