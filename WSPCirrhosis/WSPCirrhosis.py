@@ -30,6 +30,8 @@ from WSPCirrhosisSlicer.worker import Worker
 
 from WSPCirrhosisLib.errors import InputError
 
+HOMEPAGE = "https://github.com/WSPCirrhosis/SlicerWSPCirrhosis"
+
 
 class WSPCirrhosis(ScriptedLoadableModule):
     """What Slicer shows of the module before it is opened."""
@@ -39,15 +41,17 @@ class WSPCirrhosis(ScriptedLoadableModule):
         parent.title = _("WSP Cirrhosis")
         parent.categories = [translate("qSlicerAbstractCoreModule", "Quantification")]
         parent.dependencies = []
-        parent.contributors = ["WSPCirrhosis contributors"]
+        parent.contributors = ["The WSPCirrhosis developers"]
         parent.helpText = _(
             "Predicts liver cirrhosis from an abdominal CT and a liver mask, shows which slices and "
             "pixels carry the prediction, and pretrains encoders on cohorts with weak labels. "
-            "Research use only: not a medical device, not for decisions about patients."
-        )
+            "Research use only: not a medical device, not for decisions about patients. "
+            'See <a href="{homepage}">{homepage}</a>.'
+        ).format(homepage=HOMEPAGE)
         parent.acknowledgementText = _(
             "Method: Sarfati et al., Weakly-supervised positional contrastive learning: application "
-            "to cirrhosis classification, MICCAI 2023 (arXiv 2307.04617)."
+            'to cirrhosis classification, MICCAI 2023 (<a href="https://arxiv.org/abs/2307.04617">arXiv '
+            "2307.04617</a>). Please cite it when you use this module."
         )
         # Not now: Slicer's module Sample Data may be loaded after this one.
         slicer.app.connect("startupCompleted()", registerSampleData)
@@ -192,6 +196,10 @@ class WSPCirrhosisTest(ScriptedLoadableModuleTest):
         self.test_a_missing_ct_is_refused_with_a_reason()
         self.setUp()
         self.test_the_library_runs_as_a_worker()
+        self.setUp()
+        self.test_the_shipped_model_is_whole_and_says_that_it_is_synthetic()
+        self.setUp()
+        self.test_what_each_task_needs_is_known()
 
     def test_a_missing_ct_is_refused_with_a_reason(self) -> None:
         with self.assertRaises(InputError) as refused:
@@ -202,3 +210,20 @@ class WSPCirrhosisTest(ScriptedLoadableModuleTest):
         worker = Worker(["model", "info", "absent.onnx"])
         with self.assertRaises(InputError):
             worker.wait(timeout=120)
+
+    def test_the_shipped_model_is_whole_and_says_that_it_is_synthetic(self) -> None:
+        from WSPCirrhosisSlicer.models import modelRegistry
+
+        from WSPCirrhosisLib.model_file import ModelFile
+
+        shipped = [model for model in modelRegistry().models()[0] if model.shipped]
+        self.assertEqual(len(shipped), 1)
+        verified = ModelFile.load(shipped[0].path)
+        self.assertEqual(verified.sha256, shipped[0].entry.sha256)
+        self.assertTrue(verified.card.synthetic)
+
+    def test_what_each_task_needs_is_known(self) -> None:
+        from WSPCirrhosisSlicer.packages import PREDICT, TRAIN, requirementsOf
+
+        self.assertEqual(len(requirementsOf(PREDICT)), 1)
+        self.assertTrue(requirementsOf(TRAIN)[0].startswith("torch"))
