@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 from .cohort import Case, within_cohort
 from .errors import Cancelled, InputError
 from .events import Events, json_lines
-from .files import output_errors
+from .files import output_errors, write_whole
 from .prediction_table import FAILED, WAITING, Cells, failed_row, judged_row, write_table
 from .queue_plan import QueuePlan
 
@@ -56,9 +56,11 @@ class HeldQueue:
 
     def open(self, has_lock: bool) -> None:
         """Begin `events.jsonl` anew; its first line tells a reader that it is another one."""
+        # A file of its own, not the old one cut short: so a reader in its midst cannot miss it.
+        with write_whole(self.queue.events_file) as stream:
+            json_lines(stream)({"event": "start", "id": secrets.token_hex(8)})
         with output_errors(self.queue.path):
-            self._stream = self.queue.events_file.open("w", encoding="utf-8")
-        self.sink({"event": "start", "id": secrets.token_hex(8)})
+            self._stream = self.queue.events_file.open("a", encoding="utf-8")
         self._events.add_sink(self.sink)
         if not has_lock:
             self._events.warning(

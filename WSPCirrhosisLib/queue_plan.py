@@ -81,7 +81,7 @@ def queue_record(
         "settings": dict(settings),
         "cohort": {"file": cohort.path.name, "sha256": sha256_of(cohort.path)},
         "rows": {
-            str(case.row): {"entry": _entry(case, folder), "files": _files(case)}
+            str(case.row): {"entry": entry_of(case, folder), "files": _files(case)}
             for case in cohort.cases
         },
     }
@@ -184,7 +184,8 @@ def _check_rows_with_results(
         )
 
 
-def _entry(case: Case, folder: Path) -> str:
+def entry_of(case: Case, folder: Path) -> str:
+    """Digest of what the table says of a scan; `folder` is the table's."""
     return _digest([case.patient_id, _within(case.volume, folder), _within(case.mask, folder)])
 
 
