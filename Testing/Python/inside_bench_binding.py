@@ -91,6 +91,21 @@ def test_a_property_refuses_what_it_cannot_hold():
     assert raised(lambda: setattr(spin, "text", "5")) is AttributeError
 
 
+def test_methods_take_no_arguments_by_name():
+    only_in_the_bench()
+    layout = qt.QVBoxLayout(qt.QWidget())
+    assert raised(lambda: layout.addWidget(qt.QLabel(), stretch=1)) is TypeError
+
+
+def test_a_method_of_qt_can_be_connected_and_disconnected():
+    source, copy = qt.QLineEdit(), qt.QLineEdit()
+    source.textChanged.connect(copy.setText)
+    source.text = "a"
+    source.textChanged.disconnect(copy.setText)
+    source.text = "b"
+    assert copy.text == "a"
+
+
 def test_signals_connect_by_text_and_attribute_and_disconnect():
     seen = []
 
@@ -162,6 +177,7 @@ def test_names_of_qt_5_are_all_in_one_module():
     assert qt.QSize(3, 4).width() == 3
     assert qt.QMessageBox.Yes != qt.QMessageBox.No
     assert raised(lambda: qt.QNoSuchClass) is AttributeError
+    assert IN_SLICER or raised(lambda: qt.QSignalBlocker) is AttributeError
 
 
 def test_the_clipboard_is_the_same_from_everywhere():

@@ -1,4 +1,4 @@
-"""The host as a `Slicer` command: `python Testing/SlicerBench --no-main-window --python-script X.py -- …`."""
+"""A `Slicer` command: `python Testing/SlicerBench [--no-main-window] --python-script X.py -- …`."""
 
 import sys
 

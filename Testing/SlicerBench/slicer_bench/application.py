@@ -66,9 +66,6 @@ class Application(HostApplication, QApplication):
         self.exit_status = int(status)
         QCoreApplication.exit(int(status))
 
-    def quit(self) -> None:
-        self.exit(0)
-
     def moduleDocumentationUrl(self, moduleName: str) -> str:
         return f"{self.documentationBaseUrl}user_guide/modules/{moduleName.lower()}.html"
 

@@ -7,6 +7,7 @@ Code of this package sees PySide6 as it is; every other caller sees what the des
 - `name` means `objectName`; dynamic properties and named children are attributes too;
 - reading or writing an attribute that does not exist raises AttributeError, except on instances of
   classes derived in Python by the caller, which may keep what they like;
+- methods of C++ classes take no keyword arguments;
 - `object.signal.connect(f)`, `object.connect("signal(int)", f)` and their `disconnect` (`signals.py`).
 
 Widget authors in this package write plain PySide6 classes with `Property`, `Signal`, setters and getters,
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from types import BuiltinMethodType
 from typing import Any
 
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
@@ -59,8 +61,12 @@ def _qobject_classes() -> list[type]:
 
 
 def _is_own(depth: int) -> bool:
-    """Whether the code that reads or writes the attribute belongs to this package."""
-    name = sys._getframe(depth + 1).f_globals.get("__name__", "")
+    """Whether the code that reads or writes the attribute belongs to this package, or is Qt itself."""
+    try:
+        name = sys._getframe(depth + 1).f_globals.get("__name__", "")
+    except ValueError:
+        # Qt asks, from its event loop, whether Python overrides a virtual method.
+        return True
     return name == _HERE or name.startswith(_HERE + ".")
 
 
@@ -73,11 +79,30 @@ def _get(self: QObject, name: str) -> Any:
     if getter is not None:
         return _NATIVE_GET(self, name) if _is_own(1) else getter(self)
     try:
-        return _NATIVE_GET(self, name)
+        found = _NATIVE_GET(self, name)
+        return Method(found) if type(found) is BuiltinMethodType and not _is_own(1) else found
     except AttributeError:
         if name.startswith("_") or _is_own(1):
             raise
     return _get_dynamic(self, name)
+
+
+class Method:
+    """A method of a C++ object. PythonQt has no keyword arguments: what is given by name is lost there."""
+
+    __slots__ = ("_method",)
+
+    def __init__(self, method: BuiltinMethodType) -> None:
+        self._method = method
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._method(*arguments)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Method) and self._method == other._method
+
+    def __hash__(self) -> int:
+        return hash(self._method)
 
 
 def _get_dynamic(self: QObject, name: str) -> Any:

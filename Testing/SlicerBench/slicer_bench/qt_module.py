@@ -12,6 +12,8 @@ from PySide6.QtCore import QSettings
 from . import binding, dialogs, qt5_names
 from .ui_loader import UiLoader
 
+# PySide6's own inventions: code that used them would work here and fail in the application.
+_UNKNOWN = ("Property", "QSignalBlocker", "Signal", "SignalInstance", "Slot")
 _PYSIDE = ("QtCore", "QtGui", "QtWidgets", "QtNetwork", "QtSvg", "QtXml", "QtPrintSupport")
 
 
@@ -19,7 +21,7 @@ class QtModule(ModuleType):
     """`qt`. Classes that the bench stands in for come first, then PySide6's, looked up when asked for."""
 
     def __getattr__(self, name: str) -> Any:
-        for module in _PYSIDE:
+        for module in _PYSIDE if name not in _UNKNOWN else ():
             found = getattr(importlib.import_module(f"PySide6.{module}"), name, None)
             if found is not None:
                 setattr(self, name, found)

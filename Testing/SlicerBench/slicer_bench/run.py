@@ -28,6 +28,7 @@ def run(line: CommandLine) -> int:
     from slicer_host.run import execute_all, status_of
 
     def begin() -> None:
+        app.mainWindow().setHomeModuleCurrent()
         app.mainWindow().show()
         app.startupCompleted.emit()
         if "exit-after-startup" in line.flags:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import traceback
 from collections.abc import Callable
@@ -159,6 +160,11 @@ class Application:
         self.exit_status = int(status)
 
     def quit(self) -> None:
+        self.exit(0)
+
+    def restart(self) -> None:
+        """End; nothing is started again."""
+        print("A restart was asked for: the application ends.", file=sys.stderr)
         self.exit(0)
 
 
