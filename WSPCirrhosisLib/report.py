@@ -204,5 +204,11 @@ table{border-collapse:collapse;width:100%;font-size:.92rem}
 th{text-align:left;white-space:nowrap;padding:4px 16px 4px 0;vertical-align:top;font-weight:600}
 td{padding:4px 0;overflow-wrap:anywhere}tr{border-bottom:1px solid var(--line)}
 footer{margin-top:2em;color:var(--soft);font-weight:600}
-@media print{.synthetic{position:static}section,figure{break-inside:avoid}main{max-width:none}}
+@page{size:A4;margin:14mm}
+@media print{:root{color-scheme:light;--ink:#000;--paper:#fff;--soft:#444;--line:#bbb;--accent:#1f6feb}
+body{font-size:10.5pt}main{max-width:none;padding:4mm 0 0}.synthetic{position:static}
+.positive{color:#b3261e}.negative{color:#1e6f3c}.open{color:#8a5a00}
+.decision,li,figure,svg,tr,.headline{break-inside:avoid}h2{break-after:avoid}
+.montage{grid-template-columns:repeat(3,1fr)}img{max-width:84mm}.montage img{max-width:100%}svg{max-width:150mm}
+li,svg *{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 """

@@ -75,6 +75,15 @@ def test_every_tag_is_closed(report):
     assert Page(report).open == []
 
 
+def test_prints_on_a4_in_dark_ink_whatever_the_screens_palette(report):
+    style = report[report.index("<style>") : report.index("</style>")]
+    paper = style[style.index("@media print") :]
+    assert "@page{size:A4" in style
+    assert "--paper:#fff" in paper and "--ink:#000" in paper and "color-scheme:light" in paper
+    # After the dark palette, or that would win where a browser prints with it.
+    assert style.rindex("prefers-color-scheme:dark") < style.index("@media print")
+
+
 def test_synthetic_model_is_said_first_and_last(report):
     page = Page(report)
     body = report[report.index("<body>") :]
