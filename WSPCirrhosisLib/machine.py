@@ -154,12 +154,12 @@ def _graphics_cards() -> list[Fact]:
             Fact("Graphics card", "no NVIDIA card found; predicting needs none, training is slow")
         ]
     return [
-        Fact("Graphics card", f"{name}, {_mib(free)} GiB free of {_mib(total)}, driver {driver}")
+        Fact("Graphics card", f"{name}, {_gib(free)} GiB free of {_gib(total)}, driver {driver}")
         for name, total, free, driver in cards
     ]
 
 
-def _mib(text: str) -> str:
+def _gib(text: str) -> str:
     return f"{int(text) / 1024:.1f}" if text.strip().isdigit() else "?"
 
 

@@ -14,7 +14,7 @@ import host
 import pytest
 
 SCRIPT = """
-import json
+import json, shutil
 from pathlib import Path
 
 folder, needs = Path(sys.argv[1]), Path(sys.argv[2])
@@ -48,6 +48,16 @@ found["declined"] = [installation.offer(needs), packages.missingPackages(needs),
 slicer.util.confirmOkCancelDisplay = answering(True)
 found["accepted"] = [installation.offer(needs), packages.missingPackages(needs), len(asked)]
 found["again"] = [installation.offer(needs), len(asked)]
+found["restartBefore"] = not ui.restartButton.isHidden()
+import wsp_tiny
+def removeOlder(text, *more, **options):
+    # pip takes an older version away by itself, except where it installs into a folder of the caller's choice.
+    shutil.rmtree(folder / "site" / "wsp_tiny-1.2.dist-info")
+    return True
+slicer.util.confirmOkCancelDisplay = removeOlder
+widget.panels[1].install(folder / "newer.txt")
+slicer.util.confirmOkCancelDisplay = answering(True)
+found["replaced"] = [not ui.restartButton.isHidden(), ui.restartLabel.text, ui.setupMessageLabel.text]
 found["impossible"] = installation.offer(folder / "impossible.txt")
 
 # As if training lacked torch, on a Slicer without the PyTorch extension.
@@ -71,17 +81,17 @@ found["loaded"] = [name for name in ("torch", "onnxruntime", "sklearn", "kornia"
 """
 
 
-def write_wheel(folder: Path) -> None:
+def write_wheel(folder: Path, version: str) -> None:
     """A package of one file, as pip installs it."""
-    folder.mkdir()
-    info = "wsp_tiny-1.2.dist-info"
+    folder.mkdir(exist_ok=True)
+    info = f"wsp_tiny-{version}.dist-info"
     files = {
         "wsp_tiny.py": "VALUE = 7\n",
-        f"{info}/METADATA": "Metadata-Version: 2.1\nName: wsp-tiny\nVersion: 1.2\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: wsp-tiny\nVersion: {version}\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     record = "".join(f"{name},{_hash(text)},{len(text)}\n" for name, text in files.items())
-    with zipfile.ZipFile(folder / "wsp_tiny-1.2-py3-none-any.whl", "w") as wheel:
+    with zipfile.ZipFile(folder / f"wsp_tiny-{version}-py3-none-any.whl", "w") as wheel:
         for name, text in {**files, f"{info}/RECORD": record + f"{info}/RECORD,,\n"}.items():
             wheel.writestr(name, text)
 
@@ -94,15 +104,18 @@ def _hash(text: str) -> str:
 @pytest.fixture(scope="module")
 def found(tmp_path_factory) -> dict:
     folder = tmp_path_factory.mktemp("setup")
-    write_wheel(folder / "wheels")
+    write_wheel(folder / "wheels", "1.2")
+    write_wheel(folder / "wheels", "1.3")
     (folder / "site").mkdir()
-    (folder / "needs.txt").write_text("# a comment\nwsp-tiny>=1.1\n", encoding="utf-8")
+    (folder / "needs.txt").write_text("# a comment\nwsp-tiny>=1.1,<1.3\n", encoding="utf-8")
+    (folder / "newer.txt").write_text("wsp-tiny>=1.3\n", encoding="utf-8")
     (folder / "impossible.txt").write_text("surely-not-there>=1\n", encoding="utf-8")
     # pip installs for real, from a folder into a folder: neither a network nor this environment is touched.
     env = {
         "PIP_NO_INDEX": "1",
         "PIP_FIND_LINKS": str(folder / "wheels"),
         "PIP_TARGET": str(folder / "site"),
+        "PIP_UPGRADE": "1",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PYTHONPATH": os.pathsep.join(
             filter(None, [str(folder / "site"), os.environ.get("PYTHONPATH")])
@@ -132,13 +145,19 @@ def test_the_offline_commands_name_every_package_and_can_be_copied(found):
 
 
 def test_nothing_is_installed_without_consent(found):
-    assert found["missing"] == ["wsp-tiny>=1.1"]
-    assert found["declined"] == [False, ["wsp-tiny>=1.1"], 1]
+    assert found["missing"] == ["wsp-tiny>=1.1,<1.3"]
+    assert found["declined"] == [False, ["wsp-tiny>=1.1,<1.3"], 1]
 
 
 def test_with_consent_pip_installs_and_it_is_there_at_once(found):
     assert found["accepted"] == [True, [], 2]
     assert found["again"] == [True, 2], "what is there is not asked for"
+
+
+def test_a_package_that_was_replaced_while_it_was_loaded_asks_for_a_restart(found):
+    assert not found["restartBefore"]
+    shown, advice, message = found["replaced"]
+    assert shown and "wsp-tiny" in advice and message == "Everything is installed."
 
 
 def test_an_installation_that_fails_is_no_success(found):

@@ -86,7 +86,9 @@ class ModelsPanel(Panel):
         return added
 
     def onUse(self) -> None:
-        self.inUse.use(self._selected().path)
+        model = self._selected()
+        self.inUse.use(model.path)
+        self._say(_("{name} is in use now.").format(name=model.name))
 
     def onAdd(self) -> None:
         if self.add(self.ui.addModelPathLineEdit.currentPath) is not None:
