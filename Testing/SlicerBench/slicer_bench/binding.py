@@ -178,9 +178,7 @@ def _find_special_names(cls: type) -> dict[str, _Getter]:
     for index in range(meta.propertyCount()):
         name = meta.property(index).name()
         attribute = _look_up(cls, name)
-        if name in qt5_names.NOT_PROPERTIES.get(meta.className(), ()) or _is_python(attribute):
-            continue
-        if name not in qt5_names.hidden_properties(cls):
+        if not (_is_python(attribute) or name in qt5_names.hidden_properties(cls)):
             special[name] = _property_getter(name, attribute)
     for name in _signal_names(cls):
         special[name] = _signal_getter(name)

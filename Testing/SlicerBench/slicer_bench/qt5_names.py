@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import shiboken6
-from PySide6.QtCore import QObject, QRegularExpression
+from PySide6.QtCore import QObject, QRegularExpression, QTimer
 from PySide6.QtGui import QRegularExpressionValidator
 from PySide6.QtWidgets import QDialog, QMenu
 
@@ -19,8 +19,8 @@ CLASSES: dict[str, type] = {
     "QRegExpValidator": QRegularExpressionValidator,
 }
 # Properties in Qt 6 which are plain methods in Qt 5, or which PythonQt hides behind a method of that name.
-NOT_PROPERTIES: dict[str, tuple[str, ...]] = {"QTimer": ("singleShot",)}
 _METHODS_IN_QT5 = {
+    "QTimer": ("singleShot",),
     "QLayout": ("contentsMargins",),
     "QAbstractItemView": ("supportedDragActions",),
 }
@@ -93,6 +93,8 @@ def methods_of(cls: type) -> dict[str, Getter]:
             methods[name] = _as_tuple(getattr(base, name))
     if issubclass(cls, QDialog | QMenu):
         methods["exec_"] = lambda self: self.exec
+    if issubclass(cls, QTimer):
+        methods["singleShot"] = lambda self: lambda *arguments: QTimer.singleShot(*arguments)
     return methods
 
 

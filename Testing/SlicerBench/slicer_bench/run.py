@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import sys
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from slicer_host.command_line import CommandLine
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 
 def run(line: CommandLine) -> int:
     """Run the application; returns when it is asked to exit."""
+    if find_spec("PySide6") is None:
+        print(
+            "The main window needs Qt: pip install PySide6-Essentials, or give --no-main-window.",
+            file=sys.stderr,
+        )
+        return 2
     prepare_qt()
     from . import binding
 
