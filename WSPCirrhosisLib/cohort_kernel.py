@@ -26,7 +26,7 @@ class CohortKernel:
     Args:
         expression: see `kernel_expression`.
         cohort: its table has the expression's columns.
-        events: hears the kernel, and how many values are missing.
+        events: hears how many values are missing.
 
     Raises:
         InputError: ``cohort.column_missing``, ``cohort.no_values`` for a column without any, ``cohort.not_a_number``
@@ -40,7 +40,6 @@ class CohortKernel:
             for factor in expression.factors
             if factor.column not in ("", DEPTH)
         }
-        events.log(f"Similarity: {expression}.")
         for column in expression.columns:
             _tell_missing(column, cohort, events)
 

@@ -212,8 +212,8 @@ def load_encoder(path: str | Path) -> tuple[Encoder, dict[str, Any]]:
         path: a run folder, or an ``encoder.safetensors``.
 
     Returns:
-        The encoder in evaluation mode on the CPU, and its description: every setting of the run by its name in
-        PretrainConfig, and ``hu_window``, ``library_version`` and ``cohort`` (counts, ``synthetic``).
+        The encoder in evaluation mode on the CPU, and its description: every setting that the run's method uses by
+        its name in PretrainConfig, ``similarity`` as text, and ``hu_window``, ``library_version`` and ``cohort`` (counts, ``synthetic``).
 
     Raises:
         InputError: ``encoder.missing``, ``encoder.unfinished`` for a run that has not ended yet, or

@@ -105,8 +105,32 @@ METHODS: dict[str, Method] = {
 }
 
 
-# Those that need the weak label under any settings; a --kernel may need it too (`PretrainConfig.needs_labels`).
-METHODS_WITH_LABELS = ("wsp", "supcon", "ordinal", "supervised")
+# The methods that take a kernel from the setting of that name; the others have one of their own, or none.
+METHODS_WITH_KERNEL = tuple(name for name, method in METHODS.items() if method.kernel is None)
+_TRAINED = tuple(name for name, method in METHODS.items() if method.objective)
+_CONTRASTIVE = tuple(name for name, method in METHODS.items() if method.objective == CONTRASTIVE)
+# Settings that count for some methods alone; all others count for every one.
+SETTING_USED_BY: dict[str, tuple[str, ...]] = {
+    "kernel": METHODS_WITH_KERNEL,
+    "sigma": ("wsp", "depth-aware", "ordinal"),
+    "pcl_distance": ("pcl",),
+    "y_column": ("y-aware",),
+    "y_sigma": ("y-aware",),
+    "grade_sigma": ("ordinal",),
+    "temperature": _CONTRASTIVE,
+    **dict.fromkeys(
+        (
+            "epochs",
+            "slices_per_epoch",
+            "batch_size",
+            "learning_rate",
+            "weight_decay",
+            "weak_label_column",
+            "checkpoint_minutes",
+        ),
+        _TRAINED,
+    ),
+}
 
 
 def method_list() -> str:

@@ -10,12 +10,10 @@ from typing import Any
 
 from .errors import InputError
 from .kernel_expression import EXAMPLE, KernelExpression, parse_kernel
-from .methods import METHODS, SUPERVISED, method_list
+from .methods import METHODS, METHODS_WITH_KERNEL, SETTING_USED_BY, SUPERVISED, method_list
 from .slices import SliceSettings
 
 METHOD_NAMES = tuple(METHODS)
-# The methods that take a kernel from the setting of that name; the others have one of their own, or none.
-METHODS_WITH_KERNEL = tuple(name for name, method in METHODS.items() if method.kernel is None)
 # Named here rather than asked of encoders.py, so that a panel can offer them without torch.
 ENCODER_NAMES = ("tinynet", "resnet18")
 SMALLEST_IMAGE = {"tinynet": 156, "resnet18": 32}
@@ -150,6 +148,14 @@ class PretrainConfig:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    def in_use(self) -> dict[str, Any]:
+        """The settings that count for the method."""
+        return {
+            name: value
+            for name, value in self.to_dict().items()
+            if self.method in SETTING_USED_BY.get(name, METHODS)
+        }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> PretrainConfig:

@@ -11,23 +11,21 @@ from typing import Any
 
 import torch
 
-from . import __version__
 from .cohort import Cohort, read_cohort
-from .cohort_record import cohort_record, counts_of
-from .encoders import Encoder, build_encoder, save_encoder
+from .cohort_record import cohort_record
+from .encoders import Encoder, build_encoder
 from .errors import Cancelled, InputError
 from .events import Events
-from .files import sha256_of, write_json
-from .imagenet_weights import SOURCE, load_imagenet_resnet18, no_weights
-from .methods import SUPERVISED
+from .files import write_json
+from .imagenet_weights import load_imagenet_resnet18
 from .pretrain_config import PretrainConfig
 from .pretraining_data import PretrainingData, trainable
 from .run_folder import HeldRun, RunFolder
+from .run_record import check_same, keep_encoder, last_result, run_record
 from .sample_views import write_sample_views
 from .stop_signals import StopSignals
 from .training_state import TrainingState
 
-RUN_FORMAT = 2
 STAGE = "pretrain"
 # What a step measures on the device, in the order in which it comes back.
 MEASURED = ("loss", "view_similarity", "other_similarity")
@@ -73,28 +71,17 @@ def pretrain(
     folder = RunFolder(run_path)
     device, precision = choose_device(config)
     whole_cohort = read_cohort(cohort_path)
-    record = {
-        "format_version": RUN_FORMAT,
-        "library_version": __version__,
-        "config": config.to_dict(),
-        "device": device.type,
-        "precision": precision,
-        "hu_window": list(config.slice_settings.hu_window),
-        "cohort": {"file": whole_cohort.path.name, "sha256": sha256_of(whole_cohort.path)},
-        **_weights_record(config, weights_path),
-    }
+    record = run_record(config, whole_cohort, device.type, precision, weights_path)
     if resume and folder.exists():
-        _check_same(folder, record)
+        check_same(folder, record)
         if folder.state() == "finished":
             events.log("The run is finished already; nothing is left to do.")
-            return _last_result(folder)
+            return last_result(folder)
     with StopSignals() as signals, folder.hold(resume) as run:
         events.add_sink(run.sink)
         if config.objective is None:
-            encoder, figures = (
-                _untrained(run, whole_cohort, record, config, weights_path),
-                {"step": 0},
-            )
+            encoder = _untrained(run, whole_cohort, record, config, weights_path)
+            figures = {"step": 0}
         else:
             cohort = trainable(whole_cohort, config, events)
             if not run.continues:
@@ -118,7 +105,8 @@ def pretrain(
                 state = _begun(run, cohort, data, device, precision, events)
                 figures = _Training(run, data, state, events, signals).run()
             encoder = state.encoder
-        result = _finish(folder, record, config, encoder, figures)
+        kept = keep_encoder(folder, record, config, encoder)
+        result = {**figures, "stage": STAGE, **kept}
         run.sink({"event": "result", **result})
         return result
 
@@ -165,24 +153,6 @@ def _untrained(
     run.begin_metrics(COLUMNS, upto_step=0)
     run.leaves_nothing = False
     return encoder
-
-
-def _weights_record(config: PretrainConfig, weights_path: str | Path | None) -> dict[str, Any]:
-    if (config.method == "imagenet") != bool(weights_path):
-        wanted = (
-            "a file of weights" if config.method == "imagenet" else "none: only imagenet has one"
-        )
-        raise InputError(
-            "pretrain.weights",
-            f"The method is {config.method}, the file of weights {weights_path or 'not given'}; expected {wanted}.",
-            hint=f"imagenet takes --weights resnet18.pth, which is to be had at {SOURCE}.",
-        )
-    if not weights_path:
-        return {}
-    path = Path(weights_path)
-    if not path.is_file():
-        raise no_weights(path)
-    return {"weights": {"file": path.name, "sha256": sha256_of(path)}}
 
 
 def choose_device(config: PretrainConfig) -> tuple[torch.device, str]:
@@ -329,70 +299,3 @@ def _memory_errors(device: torch.device) -> Iterator[None]:
             f"The memory of the {device.type} device is not enough for one step.",
             hint=f"Choose a smaller --batch-size or --image-size, or --encoder tinynet{instead}.",
         ) from error
-
-
-def _check_same(folder: RunFolder, record: dict[str, Any]) -> None:
-    """Refuse to go on with a run under other settings, on another device or with another cohort."""
-    before = folder.config()
-    if before.get("format_version") != RUN_FORMAT:
-        raise InputError(
-            "run.format",
-            f"A run of format {before.get('format_version')}, expected {RUN_FORMAT}.",
-            file=folder.path,
-            hint="Go on with it in the version that began it, or start anew in another folder.",
-        )
-    then = {**before["config"], "device": before["device"], "precision": before["precision"]}
-    now = {**record["config"], "device": record["device"], "precision": record["precision"]}
-    then["weights"] = before.get("weights", {}).get("sha256")
-    now["weights"] = record.get("weights", {}).get("sha256")
-    differing = [
-        f"{name} was {then.get(name)!r} and is now {now.get(name)!r}"
-        for name in sorted({*then, *now} - {"checkpoint_minutes"})
-        if then.get(name) != now.get(name)
-    ]
-    if before["cohort"]["sha256"] != record["cohort"]["sha256"]:
-        differing.append("the cohort table has changed")
-    if differing:
-        raise InputError(
-            "run.settings_differ",
-            "The run began otherwise: " + "; ".join(differing) + ".",
-            file=folder.path,
-            hint="Resume with the same settings, or start a new run in another folder.",
-        )
-
-
-def _finish(
-    folder: RunFolder,
-    record: dict[str, Any],
-    config: PretrainConfig,
-    encoder: Encoder,
-    figures: dict[str, Any],
-) -> dict[str, Any]:
-    cohort = counts_of(folder.cohort())
-    description = {
-        **record["config"],
-        "device": record["device"],
-        "precision": record["precision"],
-        "hu_window": record["hu_window"],
-        "library_version": record["library_version"],
-        "cohort": cohort,
-    }
-    if config.objective not in (None, SUPERVISED):
-        description["similarity"] = str(config.similarity)
-    save_encoder(encoder, folder.encoder_file, description)
-    return {
-        **figures,
-        "stage": STAGE,
-        "device": record["device"],
-        "precision": record["precision"],
-        "patients": cohort["patients"],
-        "scans": cohort["scans"],
-        "slices": cohort["slices"],
-        "synthetic": cohort["synthetic"],
-        "encoder_sha256": sha256_of(folder.encoder_file),
-    }
-
-
-def _last_result(folder: RunFolder) -> dict[str, Any]:
-    results = [event for event in folder.events() if event.get("event") == "result"]
-    return {key: value for key, value in results[-1].items() if key != "event"} if results else {}

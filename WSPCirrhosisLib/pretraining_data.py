@@ -15,6 +15,7 @@ from .cohort import Cohort
 from .cohort_kernel import CohortKernel
 from .errors import InputError
 from .events import Events
+from .methods import SUPERVISED
 from .pretrain_config import PretrainConfig
 from .sampling import BalancedSampler, label_codes
 from .slice_cache import SliceCache
@@ -99,6 +100,8 @@ class PretrainingData:
         self._codes, classes = label_codes(labels)
         self.class_count = len(classes)
         self._kernel = CohortKernel(config.similarity, cohort, events)
+        if config.objective != SUPERVISED:
+            events.log(f"Similarity: {config.similarity}.")
         if has_column:
             events.log(f"Batches are balanced over {column}: {', '.join(classes) or 'no value'}.")
         else:

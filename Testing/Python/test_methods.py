@@ -13,8 +13,8 @@ from WSPCirrhosisLib.cohort_record import patients_in_common
 from WSPCirrhosisLib.encoders import build_encoder, load_encoder
 from WSPCirrhosisLib.errors import Cancelled, InputError
 from WSPCirrhosisLib.events import Events
-from WSPCirrhosisLib.methods import METHODS, METHODS_WITH_LABELS
-from WSPCirrhosisLib.pretrain_config import METHODS_WITH_KERNEL, PretrainConfig
+from WSPCirrhosisLib.methods import METHODS, METHODS_WITH_KERNEL, SETTING_USED_BY
+from WSPCirrhosisLib.pretrain_config import PretrainConfig
 from WSPCirrhosisLib.pretraining import pretrain
 from WSPCirrhosisLib.run_folder import RunFolder
 
@@ -73,10 +73,29 @@ def test_settings_shape_the_kernels_of_the_methods_that_have_them():
         assert str(settings_of(method, **config).similarity) == kernel
 
 
+def test_an_encoder_is_described_by_the_settings_that_its_method_uses():
+    kernel_settings = {"kernel", "sigma", "pcl_distance", "y_column", "y_sigma", "grade_sigma"}
+    changed = {"sigma": 0.3, "pcl_distance": 0.3, "y_column": "MELD", "y_sigma": 3.0}
+    changed |= {"grade_sigma": 3.0, "kernel": "same(sex)"}
+    assert kernel_settings == changed.keys()
+    for method in TRAINED:
+        described = settings_of(method).in_use().keys()
+        for name in kernel_settings & SETTING_USED_BY.keys():
+            if name == "kernel":
+                matters = method in METHODS_WITH_KERNEL
+            else:
+                other = settings_of(method, **{name: changed[name]})
+                matters = other.similarity != settings_of(method).similarity
+            assert (name in described) == matters, (method, name)
+    assert "threshold" not in settings_of("pcl").in_use()
+    assert set(settings_of("random").in_use()) >= {"method", "encoder", "seed", "image_size"}
+    assert not settings_of("random").in_use().keys() & {"epochs", "temperature", "sigma"}
+
+
 def test_which_methods_need_labels_and_take_a_kernel():
     assert METHODS_WITH_KERNEL == ("contrastive", "byol", "simsiam", "barlow-twins")
-    own = [name for name in TRAINED if name != "contrastive" and settings_of(name).needs_labels]
-    assert tuple(own) == METHODS_WITH_LABELS
+    with_labels = [name for name in TRAINED if settings_of(name).needs_labels]
+    assert with_labels == ["wsp", "supcon", "ordinal", "contrastive", "supervised"]
     assert settings_of("byol", kernel="same(weak_label)").needs_labels
     assert not settings_of("byol", kernel="gaussian(age, 5)").needs_labels
 
@@ -211,7 +230,7 @@ def test_imagenet_keeps_the_hash_of_its_weights_and_no_path(cohort, tmp_path):
     for file in (tmp_path / "run").iterdir():
         assert b"somewhere" not in file.read_bytes()
     published(weights, seed=1)
-    with pytest.raises(InputError, match="weights was"):
+    with pytest.raises(InputError, match="the file of weights is another"):
         pretrain(cohort, tmp_path / "run", config, weights_path=weights, resume=True)
 
 
