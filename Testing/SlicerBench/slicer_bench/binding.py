@@ -60,10 +60,11 @@ def _qobject_classes() -> list[type]:
     return [value for value in found if isinstance(value, type) and issubclass(value, QObject)]
 
 
-def _is_own(depth: int) -> bool:
+def _is_own() -> bool:
     """Whether the code that reads or writes the attribute belongs to this package, or is Qt itself."""
     try:
-        name = sys._getframe(depth + 1).f_globals.get("__name__", "")
+        # Two frames up: past this function and the hook that asks.
+        name = sys._getframe(2).f_globals.get("__name__", "")
     except ValueError:
         # Qt asks, from its event loop, whether Python overrides a virtual method.
         return True
@@ -77,12 +78,12 @@ def _get(self: QObject, name: str) -> Any:
         special = _special_names[cls] = _find_special_names(cls)
     getter = special.get(name)
     if getter is not None:
-        return _NATIVE_GET(self, name) if _is_own(1) else getter(self)
+        return _NATIVE_GET(self, name) if _is_own() else getter(self)
     try:
         found = _NATIVE_GET(self, name)
-        return Method(found) if type(found) is BuiltinMethodType and not _is_own(1) else found
+        return Method(found) if type(found) is BuiltinMethodType and not _is_own() else found
     except AttributeError:
-        if name.startswith("_") or _is_own(1):
+        if name.startswith("_") or _is_own():
             raise
     return _get_dynamic(self, name)
 
@@ -118,7 +119,7 @@ def _get_dynamic(self: QObject, name: str) -> Any:
 
 def _set(self: QObject, name: str, value: Any) -> None:
     cls = type(self)
-    if _is_own(1) or name.startswith("__"):
+    if _is_own() or name.startswith("__"):
         _set_native(self, name, value)
         return
     name = "objectName" if name == "name" else name
