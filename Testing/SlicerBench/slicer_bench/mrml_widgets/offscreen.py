@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import slicer
 import vtk
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtGui import QBrush, QImage, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QSizePolicy, QWidget
 from slicer_host.views import rendering_problem
 from vtk.util.numpy_support import vtk_to_numpy
+
+SEEN = ("vtkMRMLVolumeNode", "vtkMRMLSegmentationNode", "vtkMRMLMarkupsNode")
 
 
 class Offscreen:
@@ -55,6 +58,14 @@ class DrawnWidget(QFrame):
     def draw(self, width: int, height: int) -> QImage:
         raise NotImplementedError
 
+    def isEmpty(self) -> bool:
+        """Whether there is nothing to draw; then the graphics driver is not troubled at all."""
+        return False
+
+    def emptyBrush(self) -> QBrush:
+        """What fills the widget while there is nothing to draw."""
+        return QBrush(Qt.GlobalColor.black)
+
     def drawAgain(self) -> None:
         """What is shown is no longer true: draw it anew at the next paint."""
         self._picture = None
@@ -74,6 +85,9 @@ class DrawnWidget(QFrame):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
+        if self.isEmpty():
+            painter.fillRect(self.rect(), self.emptyBrush())
+            return
         problem = rendering_problem()
         if problem:
             painter.fillRect(self.rect(), Qt.GlobalColor.black)
@@ -85,6 +99,18 @@ class DrawnWidget(QFrame):
             self._picture = self.draw(self.width(), self.height())
         if self._picture is not None:
             painter.drawImage(0, 0, self._picture)
+
+
+def nothing_to_see() -> bool:
+    """Whether the scene holds nothing that a slice or 3D view shows."""
+    scene = slicer.mrmlScene
+    if any(scene.GetNumberOfNodesByClass(name) for name in SEEN):
+        return False
+    models = range(scene.GetNumberOfNodesByClass("vtkMRMLModelNode"))
+    return all(
+        slicer.vtkMRMLSliceLogic.IsSliceModelNode(scene.GetNthNodeByClass(n, "vtkMRMLModelNode"))
+        for n in models
+    )
 
 
 def node_color(node: Any) -> str:

@@ -7,10 +7,11 @@ from typing import Any
 import slicer
 import vtk
 from PySide6.QtCore import Property, QPointF, Qt, Signal
-from PySide6.QtGui import QImage, QMouseEvent
+from PySide6.QtGui import QBrush, QColor, QImage, QMouseEvent
 from PySide6.QtWidgets import QWidget
 
 from .chart import (
+    BACKGROUND,
     chart_node_of,
     make_chart,
     pixel_of,
@@ -94,6 +95,12 @@ class qMRMLPlotView(KnowsScene, DrawnWidget):
         exporter.SetRenderWindow(self._drawer().window)
         exporter.SetFileName(path)
         exporter.Write()
+
+    def isEmpty(self) -> bool:
+        return chart_node_of(self._view_node) is None and self._chart.GetNumberOfPlots() == 0
+
+    def emptyBrush(self) -> QBrush:
+        return QBrush(QColor(*BACKGROUND))
 
     def draw(self, width: int, height: int) -> QImage:
         # The chart may have got new data since; it does not find out by itself.

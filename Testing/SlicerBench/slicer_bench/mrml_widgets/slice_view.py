@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QLabel, QSlider, QWidget
 
 from ..ctk_widgets.held import held, plain
 from .observers import Observers
-from .offscreen import DrawnWidget, Offscreen
+from .offscreen import DrawnWidget, Offscreen, nothing_to_see
 from .view_widget import ViewBar, ViewWidget
 
 MANAGERS = (
@@ -60,6 +60,9 @@ class qMRMLSliceView(DrawnWidget):
 
     def renderWindow(self) -> Any:
         return self._offscreen.window
+
+    def isEmpty(self) -> bool:
+        return nothing_to_see()
 
     def draw(self, width: int, height: int) -> QImage:
         self._image.SetInputConnection(self._logic.GetImageDataConnection())

@@ -6,11 +6,11 @@ from typing import Any
 
 import slicer
 import vtk
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QBrush, QColor, QImage, QLinearGradient
 from PySide6.QtWidgets import QWidget
 
 from .observers import Observers
-from .offscreen import DrawnWidget, Offscreen
+from .offscreen import DrawnWidget, Offscreen, nothing_to_see
 from .view_widget import ViewBar, ViewWidget
 
 MANAGERS = (
@@ -66,6 +66,17 @@ class qMRMLThreeDView(DrawnWidget):
             center = [(bounds[axis] + bounds[axis + 1]) / 2 for axis in (0, 2, 4)]
             self._renderer.GetActiveCamera().SetFocalPoint(center)
         self.drawAgain()
+
+    def isEmpty(self) -> bool:
+        return self._node is None or nothing_to_see()
+
+    def emptyBrush(self) -> QBrush:
+        """The gradient alone: the box and its letters come with the first thing to see."""
+        low, high = (0.757, 0.765, 0.91), (0.455, 0.471, 0.745)
+        gradient = QLinearGradient(0, 0, 0, self.height())
+        gradient.setColorAt(0, QColor.fromRgbF(*high))
+        gradient.setColorAt(1, QColor.fromRgbF(*low))
+        return QBrush(gradient)
 
     def draw(self, width: int, height: int) -> QImage:
         low, high = self._node.GetBackgroundColor(), self._node.GetBackgroundColor2()
