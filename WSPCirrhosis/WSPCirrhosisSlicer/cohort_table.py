@@ -69,9 +69,10 @@ def problemRows(report: dict[str, Any]) -> list[tuple[str, str, str, str]]:
         if problem := case["problem"]:
             file = problem["file"] or ""
             problems.append((str(case["row"]), file, problem["message"], problem["hint"] or ""))
-        for remark in case["remarks"]:
-            reason = _("Unusual: {what}.").format(what=remark["message"])
-            remarks.append((str(case["row"]), "", reason, _("None needed if the scan is right.")))
+        if case["remarks"]:
+            what = "; ".join(remark["message"] for remark in case["remarks"])
+            reason = _("Unusual: {what}.").format(what=what)
+            remarks.append((str(case["row"]), "", reason, _("Nothing, if it is the right scan.")))
     return problems + remarks
 
 

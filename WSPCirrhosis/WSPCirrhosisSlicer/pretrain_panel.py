@@ -21,7 +21,8 @@ from .pretrain_settings import PretrainSettings
 from .run_follow import RunFollower
 from .run_launch import RunLaunch, forgetOutput, whyItDidNotBegin
 from .run_view import RunView
-from .run_words import errorText, lastRunText
+from .run_words import errorText, inPanelWords, lastRunText
+from .wording import AMBER, RED
 
 INTERVAL_MS = 1000
 # In the application's settings, so that a Slicer that was closed or killed finds its run again.
@@ -41,8 +42,13 @@ class PretrainPanel(Panel):
         self._timer = qt.QTimer()
         self._timer.setInterval(INTERVAL_MS)
         self._timer.connect("timeout()", self._look)
-        self.ui.cohortPathLineEdit.connect("currentPathChanged(QString)", self._cohortChosen)
-        self.ui.runFolderLineEdit.connect("currentPathChanged(QString)", self._runFolderChosen)
+        for edit, chosen in (
+            (self.ui.cohortPathLineEdit, self._cohortChosen),
+            (self.ui.runFolderLineEdit, self._runFolderChosen),
+        ):
+            edit.connect("currentPathChanged(QString)", chosen)
+            # An edit that is emptied tells by this alone.
+            edit.connect("validInputChanged(bool)", chosen)
         self.ui.newRunButton.connect("clicked()", self._newRun)
         self.ui.reattachButton.connect("clicked()", self._followLastRun)
         self.ui.pretrainButton.connect("clicked()", self._start)
@@ -81,8 +87,9 @@ class PretrainPanel(Panel):
 
     # What the user does.
 
-    def _cohortChosen(self, path: str) -> None:
-        if self.parameters is None:
+    def _cohortChosen(self, *ignored: Any) -> None:
+        path = self.ui.cohortPathLineEdit.currentPath
+        if self.parameters is None or path == self._cohort.path:
             return
         self.parameters.cohortPath = path
         self._cohort.choose(path)
@@ -96,8 +103,9 @@ class PretrainPanel(Panel):
             self.parameters.pretrainSettings = self._settings.asText()
             self._showWhatCanBeDone()
 
-    def _runFolderChosen(self, path: str) -> None:
+    def _runFolderChosen(self, *ignored: Any) -> None:
         if self.parameters is not None:
+            path = self.ui.runFolderLineEdit.currentPath
             self.parameters.runFolder = path
             self._follow(path)
 
@@ -192,11 +200,14 @@ class PretrainPanel(Panel):
 
     def _look(self) -> None:
         if self.parameters is not None and self._run is not None:
-            wasRun = self._isRun()
+            wasRun, wasRunning = self._isRun(), self._run.isRunning
             self._run.poll()
             self._view.show(self._run, self._isStarting())
             self._concludeLaunch()
+            if wasRunning and not self._run.isRunning and self._launch is None:
+                forgetOutput(self._run.folder.path, slicer.app.temporaryPath)
             if wasRun != self._isRun():
+                self.ui.pretrainSettingsGroupBox.collapsed = self._isRun()
                 self._showSettings()
         self._showWhatCanBeDone()
 
@@ -238,10 +249,16 @@ class PretrainPanel(Panel):
             _("Take a new folder beside the cohort table"),
         )
         self._settings.setEnabled(not self._isRun() and not isStarting)
-        message = "" if isStarting else self._launchError or problem
+        self._say("" if isStarting else self._launchError or problem)
+        self._offerLastRun()
+
+    def _say(self, message: str) -> None:
+        color = RED if self._launchError else AMBER
+        self.ui.pretrainMessageLabel.setStyleSheet(
+            f"background-color: {color}; color: white; padding: 4px;"
+        )
         self.ui.pretrainMessageLabel.setText(message)
         self.ui.pretrainMessageLabel.setVisible(bool(message))
-        self._offerLastRun()
 
     def _whyNotStart(self) -> tuple[str, str]:
         """Why no run can be started, for the tooltip, and what of it the panel should say aloud."""
@@ -258,7 +275,10 @@ class PretrainPanel(Panel):
         try:
             self._settings.config()
             self._run.folder.refuse_unfit(resume=False)
-        except (InputError, OSError) as error:
+        except InputError as error:
+            # What to change is in sight; codes are for what is not.
+            return inPanelWords(error.message), inPanelWords(error.message)
+        except OSError as error:
             return errorText(error), errorText(error)
         return "", ""
 
@@ -282,9 +302,12 @@ class PretrainPanel(Panel):
             whyNot = _("The run goes on on another computer; it ends after its step")
         else:
             whyNot = ""
-        does = _("Save the run after this step and end it; it can go on later")
         if isStopping:
             does = _("End the run at once, without saving; asks first")
+        elif self._isStarting():
+            does = _("Do not begin")
+        else:
+            does = _("Save the run after this step and end it; it can go on later")
         _offer(self.ui.stopButton, whyNot, does)
 
     def _offerLastRun(self) -> None:

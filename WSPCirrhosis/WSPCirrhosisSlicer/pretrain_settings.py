@@ -175,7 +175,8 @@ class PretrainSettings:
             # Before a table is chosen there is nothing to choose from.
             for column in self._columns or (chosen,):
                 widget.addItem(column, column)
-            widget.setCurrentIndex(widget.findData(chosen))
+            isThere = widget.findData(chosen) >= 0
+            widget.setCurrentIndex(widget.findData(chosen if isThere else _defaults()[name]))
 
     def _showWhatCounts(self) -> None:
         method = self._widget("method").currentData

@@ -44,7 +44,7 @@ class RunCurve:
                 slicer.mrmlScene.RemoveNode(node)
             nodes = _makeNodes(follower, self._key)
         self.tableNode, self.seriesNode, self.chartNode = nodes
-        self._columns = _emptied(self.tableNode)
+        self._columns: dict[str, Any] = {}
         self._shown = 0
         self.update(follower.rows)
 
@@ -62,10 +62,12 @@ class RunCurve:
             anew: earlier rows were taken back.
         """
         if anew:
-            self._columns, self._shown = _emptied(self.tableNode), 0
-        new = rows[self._shown :]
-        if not new and not anew:
+            self._shown = 0
+        if len(rows) == self._shown:
             return
+        if not self._shown:
+            self._columns = _emptied(self.tableNode)
+        new = rows[self._shown :]
         for title, column in self._columns.items():
             for row in new:
                 column.InsertNextValue(row.get(COLUMNS[title], float("nan")))

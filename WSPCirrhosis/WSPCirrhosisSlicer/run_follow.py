@@ -63,7 +63,10 @@ class RunFollower:
         self.state = self.folder.state()
         if self.state == "running" and self.folder.stop_file.exists():
             self.state = "stopping"
-        if self.state != "new" and not self.config:
+        if self.state == "new":
+            # One that could not begin takes itself away again.
+            self.record, self.config = {}, {}
+        elif not self.config:
             with suppress(InputError):
                 self.record = self.folder.config()
                 self.config = self.record.get("config", {})

@@ -56,7 +56,8 @@ class RunView:
             self._ui.runLogTextEdit.appendPlainText(line)
 
     def _showCurve(self, run: RunFollower) -> None:
-        if not run.rows and self._curve is None:
+        # A line has two ends.
+        if len(run.rows) < 2 and self._curve is None:
             return
         if self._curve is None or not self._curve.isOf(run):
             self._curve = RunCurve(run)
