@@ -178,6 +178,8 @@ def as_text(evaluation: dict[str, Any]) -> str:
         lines.append(
             f"  {cohort['patients_in_pretraining']} of the patients were in pretraining: too good, maybe."
         )
+    elif cohort["patients_in_pretraining"] is None:
+        lines.append("  Whether pretraining has seen these patients is not known.")
     if evaluation["synthetic"]:
         lines.append("  SYNTHETIC: phantoms. The figures mean NOTHING on patients.")
     return "\n".join(lines)

@@ -299,7 +299,9 @@ def test_a_worker_reports_events_and_raises_what_the_library_refused(worker_clas
 
 
 @pytest.mark.skipif(os.name == "nt", reason="process groups are POSIX's")
-def test_cancelling_ends_everything_the_worker_started(worker_class, tmp_path):
+@pytest.mark.parametrize("how", ["cancel", "requestCancel"])
+def test_cancelling_ends_everything_the_worker_started(worker_class, tmp_path, how, monkeypatch):
+    monkeypatch.setattr(sys.modules[worker_class.__module__], "GRACE_S", 1.0)
     # As PythonSlicer: a launcher whose child does the work, and here takes no notice of a polite request.
     note = tmp_path / "pids.json"
     child = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
@@ -319,7 +321,10 @@ def test_cancelling_ends_everything_the_worker_started(worker_class, tmp_path):
     while not note.exists() and time.monotonic() < until:
         time.sleep(0.05)
     time.sleep(0.3)
-    worker.cancel()
+    getattr(worker, how)()
+    until = time.monotonic() + 30
+    while not worker.poll() and time.monotonic() < until:
+        time.sleep(0.02)
     # The system takes a moment to carry out a kill.
     pids = json.loads(note.read_text())
     until = time.monotonic() + 5

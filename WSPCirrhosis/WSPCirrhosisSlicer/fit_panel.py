@@ -39,6 +39,7 @@ class FitPanel(Panel):
         self._table = StrongTable("")
         self._tableProblem: str | None = None
         self._work: WorkerTimer | None = None
+        self._isCancelling = False
         self._inputs: FitInputs | None = None
         self._event: dict[str, Any] | None = None
         self._observed: tuple[Any, int] | None = None
@@ -77,7 +78,9 @@ class FitPanel(Panel):
             self._showState()
 
     def cleanup(self) -> None:
-        self.onCancel()
+        if self._work is not None:
+            self._work.cancel()
+            self._work = None
         self._observe(None)
 
     def onFit(self) -> None:
@@ -94,10 +97,12 @@ class FitPanel(Panel):
         self._showState()
 
     def onCancel(self) -> None:
-        """End the worker; it has written nothing yet, or everything."""
-        if self._work is not None:
-            self._work.cancel()
-            self._ended(_("Cancelled. Nothing was written."))
+        """Ask the worker to end; it writes everything or nothing."""
+        if self._work is not None and not self._isCancelling:
+            self._isCancelling = True
+            self._work.worker.requestCancel()
+            self._say(_("Cancelling…"))
+            self._showState()
 
     def onUseModel(self) -> None:
         """Predict and Batch judge by the new model from now on."""
@@ -112,6 +117,8 @@ class FitPanel(Panel):
             self.ui.fitProgressBar.setValue(event["step"])
 
     def _onTick(self, elapsed_s: float) -> None:
+        if self._isCancelling:
+            return
         event = self._event or {"stage": _("Starting")}
         if event.get("step") is not None and event["step"] == event["total"]:
             event = {"stage": _("Next step")}
@@ -136,11 +143,16 @@ class FitPanel(Panel):
         self._showState()
 
     def _onError(self, error: Exception) -> None:
-        isCancel = isinstance(error, Cancelled)
-        self._ended(_("Cancelled. Nothing was written.") if isCancel else errorText(error))
+        said = errorText(error)
+        if isinstance(error, Cancelled):
+            said = _("Cancelled. Nothing was written.")
+            if Path(self._inputs.model).exists():
+                said = _("The fit had just ended: {name} is written.")
+                said = said.format(name=Path(self._inputs.model).name)
+        self._ended(said)
 
     def _ended(self, said: str) -> None:
-        self._work = None
+        self._work, self._isCancelling = None, False
         self._say(said)
         self._showState()
 
@@ -262,10 +274,9 @@ class FitPanel(Panel):
         ui.fitButton.setToolTip(
             problem or _("Encode all labelled scans, cross-validate, and write the model file")
         )
-        ui.fitCancelButton.setEnabled(isRunning)
-        ui.fitCancelButton.setToolTip(
-            _("Stop; nothing is written then") if isRunning else _("Nothing is being fitted")
-        )
+        ui.fitCancelButton.setEnabled(isRunning and not self._isCancelling)
+        tip = _("Stop; nothing is written then") if isRunning else _("Nothing is being fitted")
+        ui.fitCancelButton.setToolTip(_("It is being ended") if self._isCancelling else tip)
         ui.fitProgressBar.setVisible(isRunning)
         for widget in (*PATHS.values(), *TEXTS.values(), "fitLabelComboBox", "fitLeakageCheckBox"):
             getattr(ui, widget).setEnabled(not isRunning)

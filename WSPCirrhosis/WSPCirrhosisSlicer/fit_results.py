@@ -116,7 +116,7 @@ class FitResults:
 
     def _showChart(self, widget: Any, view: str, chartNode: Any) -> None:
         viewNode = ownPlotView(view)
-        viewNode.SetPlotChartNodeID("" if chartNode is None else chartNode.GetID())
+        viewNode.SetPlotChartNodeID(None if chartNode is None else chartNode.GetID())
         widget.setMRMLPlotViewNode(viewNode)
 
     def _onColour(self, index: int) -> None:

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -73,6 +74,7 @@ class Worker:
         self._error: dict[str, Any] | None = None
         self._openStreams = 2
         self._cancelled = False
+        self._killAt: float | None = None
         self.result: dict[str, Any] | None = None
         self.warnings: list[dict[str, Any]] = []
         self._process = subprocess.Popen(
@@ -111,6 +113,7 @@ class Worker:
 
     def poll(self) -> bool:
         """Deal with what the worker said since the last call; returns whether it has ended."""
+        self._hurryCancel()
         while self._openStreams:
             try:
                 self._take(self._lines.get_nowait())
@@ -160,6 +163,20 @@ class Worker:
         if self._process.poll() is None:
             self._cancelled = True
             _end_group(self._process)
+
+    def requestCancel(self) -> None:
+        """As `cancel`, but returns at once: `poll` sees it through, and `finish` then raises `Cancelled`."""
+        if self._process.poll() is None and not self._cancelled:
+            self._cancelled = True
+            self._killAt = time.monotonic() + GRACE_S
+            _ask_group_to_end(self._process)
+
+    def _hurryCancel(self) -> None:
+        if self._killAt is None:
+            return
+        if self._process.poll() is not None or time.monotonic() > self._killAt:
+            self._killAt = None
+            _kill_group(self._process)
 
     def _hasEnded(self) -> bool:
         return not self._openStreams and self._process.poll() is not None
@@ -213,18 +230,27 @@ def ownGroup() -> dict[str, Any]:
 
 
 def _end_group(process: subprocess.Popen[str]) -> None:
+    _ask_group_to_end(process)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(GRACE_S)
+    _kill_group(process)
+    process.wait()
+
+
+def _ask_group_to_end(process: subprocess.Popen[str]) -> None:
     if os.name == "nt":
         if process.poll() is None:
             subprocess.run(["taskkill", "/T", "/F", "/PID", str(process.pid)], check=False)
-        process.wait()
         return
-    with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(GRACE_S)
-    # The leader may be gone while a child of it takes no notice of the first signal.
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+        os.killpg(process.pid, signal.SIGTERM)
+
+
+def _kill_group(process: subprocess.Popen[str]) -> None:
+    """The leader may be gone while a child of it takes no notice of the first signal."""
+    if os.name != "nt":  # there the first one was forced already
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _read_lines(name: str, stream: Any, lines: queue.Queue[tuple[str, str] | None]) -> None:
