@@ -17,23 +17,31 @@ BLUE, PALE_BLUE = (0.02, 0.20, 0.80), (0.66, 0.85, 1.00)
 SHOWN_FROM = 0.25
 
 
-def addHeatmap(name: str, path: Path, exported: ExportedVolume) -> Any:
-    """Read the worker's heat map into the scene, with its legend; it follows the CT wherever that goes.
-
-    Args:
-        exported: how the CT's voxels were written.
+def readHeatmap(path: Path) -> Any:
+    """The worker's heat map as a volume node outside the scene.
 
     Raises:
         RuntimeError: the file is not an image.
     """
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    node = slicer.vtkMRMLScalarVolumeNode()
     storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
     storage.SetFileName(str(path))
     if not storage.ReadData(node):
-        slicer.mrmlScene.RemoveNode(node)
         raise RuntimeError("The worker's heat map cannot be read.")
+    return node
+
+
+def addHeatmap(node: Any, name: str, exported: ExportedVolume) -> None:
+    """Put a heat map into the scene, with its legend; it follows the CT wherever that goes.
+
+    Args:
+        node: of `readHeatmap`.
+        exported: how the CT's voxels were written.
+    """
+    node.SetName(name)
     # In the file the voxels lie in the world; here they follow the CT wherever its transform takes it.
     node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(exported.ijkToRas))
+    slicer.mrmlScene.AddNode(node)
     node.SetAndObserveTransformNodeID(exported.parentTransformId)
     node.CreateDefaultDisplayNodes()
     display = node.GetDisplayNode()
@@ -44,7 +52,6 @@ def addHeatmap(name: str, path: Path, exported: ExportedVolume) -> Any:
     display.SetWindowLevel(2 * reach, 0.0)
     display.SetInterpolate(True)
     _add_legend(node)
-    return node
 
 
 def contributionColors() -> Any:

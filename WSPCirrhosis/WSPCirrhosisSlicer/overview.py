@@ -55,14 +55,19 @@ def overviewHtml(
     contribution = slicer.util.arrayFromVolume(heatmapNode)
     hu = _same_voxels(volumeNode, contribution.shape)
     slices = prediction["slices"]
-    planes = [places.plane(contribution, slices[number]["index"]) for number in numbers]
+    spacing = places.spacing()
+    # Shrunk first: the rest is then a matter of milliseconds.
+    planes = [
+        _shrunk(places.plane(contribution, slices[number]["index"]), spacing) for number in numbers
+    ]
     strongest = float(np.quantile(np.abs(planes), FULL_COLOUR_QUANTILE)) or 1.0
     cells = []
     for number, plane in zip(numbers, planes, strict=True):
         entry = slices[number]
-        grey = np.zeros(plane.shape) if hu is None else places.plane(hu, entry["index"])
-        picture = _shrunk(_overlay(grey, plane, strongest), places.spacing())
-        cells.append(_cell(number, entry, picture))
+        grey = np.full(plane.shape, SHOWN_HU[0])
+        if hu is not None:
+            grey = _shrunk(places.plane(hu, entry["index"]), spacing)
+        cells.append(_cell(number, entry, _overlay(grey, plane, strongest)))
     rows = ["".join(cells[start : start + COLUMNS]) for start in range(0, len(cells), COLUMNS)]
     return f"<table cellspacing='2'>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
 
@@ -95,7 +100,7 @@ def _overlay(hu: np.ndarray, contribution: np.ndarray, strongest: float) -> np.n
 
 
 def _shrunk(picture: np.ndarray, spacing: tuple[float, float]) -> np.ndarray:
-    """At most `PIXELS` wide, with square pixels, by nearest neighbour."""
+    """A slice `PIXELS` wide, with square pixels, by nearest neighbour."""
     rows, columns = picture.shape[:2]
     height = max(1, round(PIXELS * rows * spacing[0] / (columns * spacing[1])))
     row = ((np.arange(height) + 0.5) * rows / height).astype(int)

@@ -57,6 +57,7 @@ class PredictPanel(Panel):
         ui.cancelButton.connect("clicked()", self.onCancel)
         for part in (self.inputs, self.resultView, self.saving, self.maskMaking):
             part.connect()
+        ui.predictErrorLabel.setVisible(False)
         self._watch = InputWatch(self._onSceneChanged)
 
     def setParameters(self, parameters: PanelParameters | None) -> None:

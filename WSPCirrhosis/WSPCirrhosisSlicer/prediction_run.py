@@ -10,6 +10,7 @@ from typing import Any
 from WSPCirrhosisLib.errors import InputError
 
 from .export import exportMask, exportVolume
+from .heatmap_nodes import readHeatmap
 from .results import importResults
 from .stepped_run import SteppedRun
 from .worker import Worker
@@ -74,8 +75,10 @@ class PredictionRun(SteppedRun):
         self.worker.finish()
         self.stage = IMPORT
         yield
+        heatmap = readHeatmap(results / "heatmap.nrrd")
+        yield
         self._require_volume()
-        self._result = importResults(results, self.volumeNode, exported)
+        self._result = importResults(results, heatmap, self.volumeNode, exported)
 
     def _naming_nodes(self, error: InputError) -> InputError:
         """The worker knows the exported files; the user knows the nodes."""

@@ -72,7 +72,9 @@ class ResultView:
         for label in (ui.resultLabel, ui.warningsLabel, ui.overviewLabel, ui.savedLabel):
             label.setText("")
         ui.sliceTableView.setMRMLTableNode(None)
-        ui.depthPlotWidget.setMRMLPlotViewNode(None)
+        plotViewNode = slicer.mrmlScene.GetSingletonNode(PLOT_VIEW, "vtkMRMLPlotViewNode")
+        if plotViewNode is not None:
+            plotViewNode.SetPlotChartNodeID(None)
 
     @property
     def isHeatmapShown(self) -> bool:
@@ -152,7 +154,6 @@ class ResultView:
             for row in range(model.rowCount()):
                 if model.index(row, 0).data() == text:
                     view.selectRow(row)
-                    view.scrollTo(model.index(row, 0))
         finally:
             self._filling = False
 
@@ -197,15 +198,20 @@ class ResultView:
             node = slicer.vtkMRMLPlotViewNode()
             node.SetLayoutName(PLOT_VIEW)
             node.SetName(PLOT_VIEW)
-            node.SetHideFromEditors(True)
-            node.SetSaveWithScene(False)
-            node.SetAndObserveParentLayoutNodeID(parameterNode.GetID())
+            self._own(node, parameterNode)
             node = slicer.mrmlScene.AddNode(node)
-        # A closed scene keeps the node, but not what it refers to.
-        node.SetAndObserveParentLayoutNodeID(parameterNode.GetID())
-        node.SetInteractionMode(node.InteractionModeSelectPoints)
+        # A closed scene keeps the node, but not what was said of it.
+        self._own(node, parameterNode)
         node.SetPlotChartNodeID(nodes.chartNode.GetID() if nodes.chartNode else None)
         self.ui.depthPlotWidget.setMRMLPlotViewNode(node)
+
+    @staticmethod
+    def _own(plotViewNode: Any, parameterNode: Any) -> None:
+        """Make it the panel's alone: with an owner it is no part of the layout, and scenes are saved without it."""
+        plotViewNode.SetHideFromEditors(True)
+        plotViewNode.SetSaveWithScene(False)
+        plotViewNode.SetAndObserveParentLayoutNodeID(parameterNode.GetID())
+        plotViewNode.SetInteractionMode(plotViewNode.InteractionModeSelectPoints)
 
     @staticmethod
     def _is_there(node: Any) -> bool:

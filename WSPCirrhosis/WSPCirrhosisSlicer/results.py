@@ -66,25 +66,23 @@ class PredictionNodes:
         return self.prediction["probability"]
 
 
-def importResults(folder: Path, volumeNode: Any, exported: ExportedVolume) -> PredictionNodes:
-    """Read the worker's files of `folder` into the scene; what was there before stays.
+def importResults(
+    folder: Path, heatmap: Any, volumeNode: Any, exported: ExportedVolume
+) -> PredictionNodes:
+    """Put the worker's results into the scene; what was there before stays.
 
     Args:
         folder: the worker's output.
+        heatmap: its heat map, of `readHeatmap`.
         volumeNode: the CT, which the results are put beside.
         exported: how its voxels were written.
-
-    Raises:
-        RuntimeError: the worker left something that is not a prediction.
     """
     prediction = json.loads((folder / "prediction.json").read_text(encoding="utf-8"))
     report = (folder / "report.html").read_text(encoding="utf-8")
     name = volumeNode.GetName()
     with _all_or_nothing():
         table = _add_table(f"{name} cirrhosis by slice", prediction["slices"])
-        heatmap = addHeatmap(
-            _unused(f"{name} cirrhosis heat map"), folder / "heatmap.nrrd", exported
-        )
+        addHeatmap(heatmap, _unused(f"{name} cirrhosis heat map"), exported)
         rememberSliceAxis(heatmap, exported.worldIjkToRas)
         text = _add_text(
             f"{name} cirrhosis prediction", json.dumps(prediction, indent=2, ensure_ascii=False)
