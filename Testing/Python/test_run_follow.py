@@ -14,7 +14,7 @@ import host
 import pytest
 from small_cohort import write_cohort
 
-from WSPCirrhosisLib.errors import InputError
+from WSPCirrhosisLib.errors import Cancelled, InputError
 from WSPCirrhosisLib.files import write_json
 from WSPCirrhosisLib.pretrain_config import PretrainConfig
 from WSPCirrhosisLib.run_folder import RunFolder
@@ -147,10 +147,26 @@ def test_why_a_run_could_not_begin_is_known_now_and_after_a_restart(cohort, tmp_
     assert whyItDidNotBegin(tmp_path / "run", tmp_path) is None and not list(tmp_path.iterdir())
 
 
+def test_a_missing_package_is_named(cohort, tmp_path, monkeypatch):
+    # A Python without PyTorch, as Slicer's is at first.
+    (tmp_path / "empty").mkdir()
+    absent = "raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')"
+    (tmp_path / "empty" / "torch.py").write_text(absent, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "empty"))
+    launch = launched(cohort, tmp_path / "run", tmp_path)
+    wait_until(launch.hasEnded, "it gave up")
+    with pytest.raises(InputError) as refused:
+        launch.finish()
+    assert refused.value.code == "packages.missing" and "torch" in refused.value.message
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_run_that_is_ended_before_it_begins_leaves_nothing(cohort, tmp_path):
     launch = launched(cohort, tmp_path / "run", tmp_path)
     launch.end()
     wait_until(launch.hasEnded, "it ended")
+    with pytest.raises(Cancelled):
+        launch.finish()
     assert not (tmp_path / "run" / "config.json").exists()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from WSPCirrhosisLib.errors import Cancelled, InputError
 from WSPCirrhosisLib.pretrain_config import PretrainConfig
 from WSPCirrhosisLib.run_folder import RunFolder
 
+from . import last_run
+from . import pretrain_offers as offers
 from .cohort_part import CohortPart
 from .cohort_table import nextRunFolder
 from .panel import Panel
@@ -21,12 +24,11 @@ from .pretrain_settings import PretrainSettings
 from .run_follow import RunFollower
 from .run_launch import RunLaunch, forgetOutput, whyItDidNotBegin
 from .run_view import RunView
-from .run_words import errorText, inPanelWords, lastRunText
+from .run_words import errorText, lastRunText
 from .wording import AMBER, RED
+from .worker import WorkerFailed
 
 INTERVAL_MS = 1000
-# In the application's settings, so that a Slicer that was closed or killed finds its run again.
-LAST_RUN, LAST_COHORT = "WSPCirrhosis/LastRunFolder", "WSPCirrhosis/LastCohort"
 
 
 class PretrainPanel(Panel):
@@ -113,7 +115,7 @@ class PretrainPanel(Panel):
         self.ui.runFolderLineEdit.setCurrentPath(str(nextRunFolder(self._cohort.path)))
 
     def _followLastRun(self) -> None:
-        run, cohort = _lastRun()
+        run, cohort = last_run.recall()
         if not self._cohort.path and cohort:
             self.ui.cohortPathLineEdit.setCurrentPath(cohort)
         self.ui.runFolderLineEdit.setCurrentPath(run)
@@ -162,7 +164,7 @@ class PretrainPanel(Panel):
         except OSError as error:
             self._launchError = errorText(error)
         else:
-            _rememberRun(folder, cohort)
+            last_run.remember(folder, cohort)
         self._look()
 
     def _follow(self, path: str) -> None:
@@ -181,7 +183,7 @@ class PretrainPanel(Panel):
 
     def _findWhatIsKnownOf(self, path: str) -> None:
         """What an earlier session knew of a run: its cohort, and why it could not begin."""
-        run, cohort = _lastRun()
+        run, cohort = last_run.recall()
         if self._isRun() and run == path and not self._cohort.path:
             self.ui.cohortPathLineEdit.setCurrentPath(cohort)
         scratch = slicer.app.temporaryPath
@@ -223,8 +225,11 @@ class PretrainPanel(Panel):
         except Cancelled:
             return
         except Exception as error:
-            # Of a run that is there its folder tells, to everybody who follows it.
-            if self._run.state != "failed" and not self._run.isRunning:
+            if isinstance(error, WorkerFailed):
+                logging.error(error.log)
+            # What the run could still write down is told with its state, to everybody who follows it.
+            told = self._run.error or {}
+            if self._run.state != "failed" or told.get("message") != getattr(error, "message", ""):
                 self._launchError = errorText(error)
 
     def _isStarting(self) -> bool:
@@ -233,24 +238,32 @@ class PretrainPanel(Panel):
     def _isRun(self) -> bool:
         return self._run is not None and self._run.state != "new"
 
-    # What the buttons offer, and why not.
-
     def _showWhatCanBeDone(self) -> None:
         isStarting = self._isStarting()
-        isBusy = isStarting or (self._run is not None and self._run.isRunning)
-        whyNotStart, problem = self._whyNotStart()
-        whyNotResume = self._whyNotResume()
-        _offer(self.ui.pretrainButton, whyNotStart, _("Start the run as a process of its own"))
-        _offer(self.ui.resumeButton, whyNotResume, _("Go on from where the run was saved last"))
-        self._offerStop(isBusy)
-        _offer(
+        whyNotStart, problem = _("No scene is open"), ""
+        if self.parameters is not None:
+            whyNotStart, problem = offers.whyNotStart(
+                self._run, isStarting, self._cohort, self._settings
+            )
+        offers.offer(self.ui.pretrainButton, whyNotStart, _("Start the run, apart from Slicer"))
+        offers.offer(
+            self.ui.resumeButton,
+            offers.whyNotResume(self._run, isStarting, self._cohort),
+            _("Go on from where the run was saved last"),
+        )
+        offers.offerStop(self.ui.stopButton, self._run, isStarting)
+        offers.offer(
             self.ui.newRunButton,
             "" if self._cohort.isReadable else _("Choose a cohort table first"),
             _("Take a new folder beside the cohort table"),
         )
         self._settings.setEnabled(not self._isRun() and not isStarting)
         self._say("" if isStarting else self._launchError or problem)
-        self._offerLastRun()
+        lastRun = last_run.recall()[0]
+        isOffered = self._run is None and bool(lastRun) and RunFolder(lastRun).exists()
+        self.ui.reattachButton.setVisible(isOffered)
+        if isOffered:
+            self.ui.reattachButton.setText(lastRunText(Path(lastRun).name))
 
     def _say(self, message: str) -> None:
         color = RED if self._launchError else AMBER
@@ -259,77 +272,3 @@ class PretrainPanel(Panel):
         )
         self.ui.pretrainMessageLabel.setText(message)
         self.ui.pretrainMessageLabel.setVisible(bool(message))
-
-    def _whyNotStart(self) -> tuple[str, str]:
-        """Why no run can be started, for the tooltip, and what of it the panel should say aloud."""
-        if self.parameters is None or not self._cohort.path:
-            return _("Choose a cohort table first"), ""
-        if not self._cohort.isReadable:
-            return _("The cohort table cannot be used"), ""
-        if self._run is None:
-            return _("Choose a run folder first"), ""
-        if self._isStarting():
-            return _("The run is being started"), ""
-        if self._isRun():
-            return _("A run is in this folder already. “New” takes another folder."), ""
-        try:
-            self._settings.config()
-            self._run.folder.refuse_unfit(resume=False)
-        except InputError as error:
-            # What to change is in sight; codes are for what is not.
-            return inPanelWords(error.message), inPanelWords(error.message)
-        except OSError as error:
-            return errorText(error), errorText(error)
-        return "", ""
-
-    def _whyNotResume(self) -> str:
-        if self._run is None or not self._isRun():
-            return _("No run is in this folder that could go on")
-        if self._isStarting():
-            return _("The run is being started")
-        if not self._run.canResume:
-            return _("The run is going on") if self._run.isRunning else _("The run is finished")
-        if not self._cohort.isReadable:
-            return _("Choose the cohort table that the run was started with")
-        return ""
-
-    def _offerStop(self, isBusy: bool) -> None:
-        isStopping = self._run is not None and self._run.state == "stopping"
-        self.ui.stopButton.setText(_("End now …") if isStopping else _("Stop"))
-        if not isBusy:
-            whyNot = _("No run is going on")
-        elif isStopping and not self._run.canBeEnded:
-            whyNot = _("The run goes on on another computer; it ends after its step")
-        else:
-            whyNot = ""
-        if isStopping:
-            does = _("End the run at once, without saving; asks first")
-        elif self._isStarting():
-            does = _("Do not begin")
-        else:
-            does = _("Save the run after this step and end it; it can go on later")
-        _offer(self.ui.stopButton, whyNot, does)
-
-    def _offerLastRun(self) -> None:
-        run = _lastRun()[0]
-        isOffered = self._run is None and bool(run) and RunFolder(run).exists()
-        self.ui.reattachButton.setVisible(isOffered)
-        if isOffered:
-            self.ui.reattachButton.setText(lastRunText(Path(run).name))
-
-
-def _offer(button: Any, whyNot: str, does: str) -> None:
-    button.setEnabled(not whyNot)
-    button.setToolTip(whyNot or does)
-
-
-def _lastRun() -> tuple[str, str]:
-    """Folder and cohort table of the run that was started or followed last."""
-    settings = slicer.app.userSettings()
-    return settings.value(LAST_RUN) or "", settings.value(LAST_COHORT) or ""
-
-
-def _rememberRun(run: str, cohort: str) -> None:
-    settings = slicer.app.userSettings()
-    settings.setValue(LAST_RUN, run)
-    settings.setValue(LAST_COHORT, cohort)

@@ -14,7 +14,6 @@ from slicer.i18n import tr as _
 from .run_follow import RunFollower
 
 ATTRIBUTE = "WSPCirrhosis.PretrainingRun"
-VIEW = "WSPCirrhosisPretrain"
 LOSS = "Loss"
 STEP = "Step"
 # Column of the table: its key in metrics.csv.
@@ -76,20 +75,6 @@ class RunCurve:
         # The table tells its series, the series its chart, and the chart every view that shows it.
         self.tableNode.GetTable().Modified()
         self.tableNode.Modified()
-
-
-def plotViewNode() -> Any:
-    """The section's own plot view: it is no part of any layout, and not saved with the scene."""
-    node = slicer.mrmlScene.GetSingletonNode(VIEW, "vtkMRMLPlotViewNode")
-    if node is None:
-        node = slicer.vtkMRMLPlotViewNode()
-        node.SetSingletonTag(VIEW)
-        node.SetLayoutName(VIEW)
-        node.SetName(VIEW)
-        node.SetHideFromEditors(True)
-        node.SetSaveWithScene(False)
-        node = slicer.mrmlScene.AddNode(node)
-    return node
 
 
 def _keyOf(follower: RunFollower) -> str:

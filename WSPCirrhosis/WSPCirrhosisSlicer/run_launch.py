@@ -48,6 +48,7 @@ class RunLaunch:
         python: str | None = None,
     ) -> None:
         self.folder = RunFolder(runFolder)
+        self._calledOff = False
         self._kept = Path(tempfile.mkdtemp(prefix=_prefix(runFolder), dir=scratch))
         command = [python or sys.executable, "-m", "WSPCirrhosisLib", "pretrain"]
         command += ["--cohort", str(cohort), "--output", str(runFolder), *config.to_arguments()]
@@ -85,7 +86,7 @@ class RunLaunch:
         status = self._process.wait()
         error, said = _errorIn(self._kept), _lastLines(self._kept)
         rmtree(self._kept, ignore_errors=True)
-        if status == CANCELLED:
+        if status == CANCELLED or self._calledOff:
             raise Cancelled("Stopped.")
         if status != 0:
             raise _asException(error, status, said)
@@ -94,6 +95,7 @@ class RunLaunch:
         """Ask the process and all it started to end; returns at once. For a run that has not begun yet."""
         if self.hasEnded():
             return
+        self._calledOff = True
         if os.name == "nt":
             # Not waited for: the panel must stay alive.
             subprocess.Popen(["taskkill", "/T", "/F", "/PID", str(self.pid)])

@@ -7,11 +7,13 @@ from typing import Any
 
 import qt
 
-from .run_curve import RunCurve, plotViewNode
+from .own_views import ownPlotView
+from .run_curve import RunCurve
 from .run_follow import RunFollower
 from .run_words import progressOf, stateText
 
 PICTURE_WIDTH = 340
+VIEW = "WSPCirrhosisPretrain"
 
 
 class RunView:
@@ -63,7 +65,7 @@ class RunView:
             self._curve = RunCurve(run)
         else:
             self._curve.update(run.rows, run.anew)
-        view = plotViewNode()
+        view = ownPlotView(VIEW)
         if view.GetPlotChartNodeID() != self._curve.chartNode.GetID():
             view.SetPlotChartNodeID(self._curve.chartNode.GetID())
             self._ui.lossPlotView.setMRMLPlotViewNode(view)
