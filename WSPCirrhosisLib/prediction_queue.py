@@ -10,6 +10,7 @@ import json
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -33,6 +34,7 @@ LOCK, RECORD, TABLE, EVENTS, STOP, CASES = (
     "STOP",
     "cases",
 )
+LOOKS = 5
 # All that a folder of predictions may hold, for a folder with anything else in it is never replaced; the last is
 # Slicer's.
 OUTPUT_FILES = (
@@ -177,8 +179,12 @@ class PredictionQueue:
 
     def refuse_held(self) -> None:
         """Raise ``queue.held`` when somebody works on the folder."""
-        if self.is_held():
-            raise self._held()
+        # Whoever looks whether it is held does so by holding it for a moment.
+        for _ in range(LOOKS):
+            if not self.is_held():
+                return
+            time.sleep(0.05)
+        raise self._held()
 
     def sweep(self) -> None:
         """Take away what killed processes left unfinished, and `cases` when it is empty; for who holds the folder."""

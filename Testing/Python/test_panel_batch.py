@@ -78,6 +78,9 @@ found["stopped"] = state()
 ui.batchStartButton.click()
 # A scene that is closed does not concern the batch.
 slicer.mrmlScene.Clear(0)
+found["new scene"] = [
+    ui.batchFolderPathLineEdit.currentPath, ui.batchCohortPathLineEdit.currentPath
+]
 choose("cohort.csv")
 wait(lambda: panel.queue.isComplete and idle())
 found["done"] = state()
@@ -124,6 +127,10 @@ nodes = slicer.mrmlScene.GetNumberOfNodes()
 panel.onRowDoubleClicked(1, 0)
 found["not loaded"] = [state()["message"], slicer.mrmlScene.GetNumberOfNodes() - nodes]
 
+ui.batchFolderPathLineEdit.setCurrentPath("")
+found["last"] = [ui.batchLastButton.text, ui.batchLastButton.isHidden()]
+ui.batchLastButton.click()
+found["last shown"] = [ui.batchFolderPathLineEdit.currentPath, ui.batchLastButton.isHidden()]
 ui.batchFolderPathLineEdit.setCurrentPath(str(folder / "many"))
 wait(lambda: not panel.rows.work())
 found["many"] = [table.rowCount, table.item(2799, 1).text()]
@@ -202,6 +209,15 @@ def test_it_is_stopped_and_gone_on_with(found, folder):
     assert [row[1] for row in found["done"]["rows"]] == ["Done"] * 2 + ["Failed"] + ["Done"] * (
         SCANS - 3
     )
+
+
+def test_a_batch_goes_on_when_the_scene_is_closed(found, folder):
+    assert found["new scene"] == [str(folder / "cohort-predictions"), str(folder / "cohort.csv")]
+
+
+def test_the_last_batch_is_offered(found, folder):
+    assert found["last"] == ["Show the last batch (cohort-predictions)", False]
+    assert found["last shown"] == [str(folder / "cohort-predictions"), True]
 
 
 def test_a_failed_row_says_why_and_is_retried_alone(found, folder):

@@ -12,10 +12,11 @@ import slicer
 from slicer.i18n import tr as _
 
 from WSPCirrhosisLib.errors import Cancelled, InputError
-from WSPCirrhosisLib.model_registry import card_of
 from WSPCirrhosisLib.prediction_table import FAILED
 
+from .batch_view import showButtons, showModel, showState
 from .installation import offer
+from .last_batch import lastBatch, rememberBatch
 from .models import modelProblem
 from .packages import PREDICT
 from .panel import Panel
@@ -24,7 +25,7 @@ from .queue_follow import QueueFollower
 from .queue_launch import QueueLaunch
 from .queue_results import addTable, loadRow
 from .queue_rows import QueueRows
-from .queue_words import errorText, rowText, stateText
+from .queue_words import errorText
 from .worker import WorkerFailed
 
 INTERVAL_MS = 300
@@ -50,6 +51,9 @@ class BatchPanel(Panel):
         self.rows.connect()
         ui.batchCohortPathLineEdit.connect("currentPathChanged(QString)", self.onCohort)
         ui.batchFolderPathLineEdit.connect("currentPathChanged(QString)", self.onFolder)
+        # A path that was emptied is told of in this way alone.
+        ui.batchCohortPathLineEdit.connect("validInputChanged(bool)", self.onCohortValid)
+        ui.batchFolderPathLineEdit.connect("validInputChanged(bool)", self.onFolderValid)
         ui.batchStartButton.connect("clicked()", self.onStart)
         ui.batchStopButton.connect("clicked()", self.onStop)
         ui.batchRetryButton.connect("clicked()", self.onRetry)
@@ -60,7 +64,8 @@ class BatchPanel(Panel):
         ui.batchOpenFolderButton.connect("clicked()", self.onOpenFolder)
         ui.batchAddTableButton.connect("clicked()", self.onAddTable)
         ui.batchJobsSpinBox.setMaximum(os.cpu_count() or 1)
-        ui.batchCollapsibleButton.connect("toggled(bool)", self.onSectionToggled)
+        ui.batchLastButton.connect("clicked()", self.onShowLast)
+        ui.batchCollapsibleButton.connect("contentsCollapsed(bool)", self.onSectionCollapsed)
         self._update()
 
     def setParameters(self, parameters: PanelParameters | None) -> None:
@@ -69,7 +74,7 @@ class BatchPanel(Panel):
             # The batch does not concern the scene: it goes on, and is shown again with the next one's parameters.
             return
         cohort, folder = parameters.batchCohortPath, parameters.batchFolder
-        if not folder and self.queue is not None and self.queue.isRunning:
+        if not folder and self.queue is not None and (self._launch or self.queue.isRunning):
             # A new scene knows nothing of the batch that goes on.
             cohort = self.ui.batchCohortPathLineEdit.currentPath
             folder = str(self.queue.queue.path)
@@ -92,9 +97,9 @@ class BatchPanel(Panel):
         self._timer.stop()
         self._launch = None
 
-    def onSectionToggled(self, isOpen: bool) -> None:
+    def onSectionCollapsed(self, isCollapsed: bool) -> None:
         self._setTimer()
-        if isOpen:
+        if not isCollapsed:
             self.onTick()
 
     def onCohort(self, path: str) -> None:
@@ -105,6 +110,14 @@ class BatchPanel(Panel):
             folder = Path(path).with_name(f"{Path(path).stem}-predictions")
             self.ui.batchFolderPathLineEdit.setCurrentPath(str(folder))
         self._update()
+
+    def onCohortValid(self, isValid: bool) -> None:
+        if not isValid:
+            self.onCohort("")
+
+    def onFolderValid(self, isValid: bool) -> None:
+        if not isValid:
+            self.onFolder("")
 
     def onFolder(self, path: str) -> None:
         if self.parameters is None:
@@ -170,6 +183,12 @@ class BatchPanel(Panel):
             ui.predictionSelector.setCurrentNode(case.prediction.textNode)
         ui.predictCollapsibleButton.setCollapsed(False)
 
+    def onShowLast(self) -> None:
+        """Show the batch that was started last, also by a Slicer that was closed."""
+        folder, cohort = lastBatch()
+        self.ui.batchFolderPathLineEdit.setCurrentPath(str(folder))
+        self.ui.batchCohortPathLineEdit.setCurrentPath(cohort)
+
     def onOpenTable(self) -> None:
         _open(self.queue.queue.table_file)
 
@@ -188,6 +207,7 @@ class BatchPanel(Panel):
         self._say("")
         self._hasBegun = self._isStopping = False
         parameters = self.parameters
+        rememberBatch(parameters.batchFolder, parameters.batchCohortPath)
         self._launch = QueueLaunch(
             parameters.modelPath,
             parameters.batchCohortPath,
@@ -213,7 +233,9 @@ class BatchPanel(Panel):
         if not folder:
             self.queue = None
             self.rows.begin({})
-        elif self.queue is None or str(self.queue.queue.path) != folder:
+        elif self.queue is None or self.queue.queue.path != Path(folder):
+            # The process of the one before goes on by itself.
+            self._launch = None
             self.queue = QueueFollower(folder)
             self._isStopping = False
             self._say("")
@@ -244,7 +266,7 @@ class BatchPanel(Panel):
             return _("Choose a folder for the results first.")
         if problem := modelProblem(parameters.modelPath):
             return problem + " " + _("Choose a model in the section “Predict”.")
-        if self._launch is not None or self.queue.isRunning:
+        if self._launch is not None or (self.queue is not None and self.queue.isRunning):
             return _("The batch is running.")
         return ""
 
@@ -259,64 +281,20 @@ class BatchPanel(Panel):
         """Show how it is; enable what can be pressed, and say why the rest cannot."""
         ui, queue = self.ui, self.queue
         isStarting = self._launch is not None and not self._hasBegun
-        exists = queue is not None and queue.exists
         isRunning = queue is not None and queue.isRunning
         self._isStopping = self._isStopping and isRunning
-        ui.batchStateLabel.setText(
-            _("Choose a cohort table; every row becomes a prediction.")
-            if queue is None
-            else stateText(queue, isStarting, self._isStopping)
-        )
-        ui.batchProgressBar.setVisible(isStarting or isRunning)
-        ui.batchProgressBar.setRange(
-            0, 0 if isStarting else max(len(queue.rows) if exists else 0, 1)
-        )
-        ui.batchProgressBar.setValue(queue.settled if exists and not isStarting else 0)
-        whyNot = self._whyNotStart()
-        failed, selected = queue.count(FAILED) if exists else 0, self._selectedFailed()
-        ui.batchStartButton.setText(_("Go on") if exists else _("Start"))
-        start = (
-            _("Judge what waits, and what was added or changed since; what is done is kept")
-            if exists
-            else _("Judge every scan of the table with the model in use")
-        )
-        _offer(ui.batchStartButton, whyNot, start)
-        _offer(
-            ui.batchStopButton,
-            self._whyNotStop(isStarting, isRunning),
-            _("End after the scans under way; “Go on” does the rest later"),
-        )
-        ui.batchRetryButton.setText(
-            _("Retry {count} selected").format(count=len(selected))
-            if selected
-            else _("Retry failed")
-        )
-        _offer(
-            ui.batchRetryButton,
-            whyNot or ("" if failed else _("No row has failed")),
-            _("Judge the failed rows again, and only those: all of them, or those selected below"),
-        )
-        nothing = "" if exists else _("There are no results yet")
-        _offer(ui.batchOpenTableButton, nothing, _("Open predictions.csv, for a spreadsheet"))
-        _offer(ui.batchOpenFolderButton, nothing, _("Open the folder with a report for every scan"))
-        _offer(ui.batchAddTableButton, nothing, _("Put the rows into the scene as a table"))
-        for widget in (ui.batchRowsTable, ui.batchOnlyFailedCheckBox):
-            widget.setVisible(exists)
-        chosen = self.rows.selected() if exists else []
-        ui.batchRowLabel.setVisible(len(chosen) == 1)
-        if len(chosen) == 1:
-            ui.batchRowLabel.setText(rowText(queue.rows[chosen[0]]))
-        path = "" if self.parameters is None else self.parameters.modelPath
-        ui.batchModelLabel.setText(modelProblem(path) or card_of(path).name)
+        showState(ui, queue, isStarting, self._isStopping, self.rows.selected())
+        whyNotStop = self._whyNotStop(isStarting, isRunning)
+        showButtons(ui, queue, self._whyNotStart(), whyNotStop, self._selectedFailed())
+        showModel(ui, "" if self.parameters is None else self.parameters.modelPath)
+        last = None if queue is not None else lastBatch()
+        ui.batchLastButton.setVisible(last is not None)
+        if last is not None:
+            ui.batchLastButton.setText(_("Show the last batch ({name})").format(name=last[0].name))
 
     def _say(self, text: str) -> None:
         self.ui.batchMessageLabel.setText(text)
         self.ui.batchMessageLabel.setVisible(bool(text))
-
-
-def _offer(button: Any, whyNot: str, toolTip: str) -> None:
-    button.setEnabled(not whyNot)
-    button.setToolTip(whyNot or toolTip)
 
 
 def _open(path: Path) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 import slicer
 import vtk
 from slicer.i18n import tr as _
@@ -19,6 +18,7 @@ from WSPCirrhosisLib.prediction_table import OK, TABLE_COLUMNS, Cells
 from WSPCirrhosisLib.queue_plan import entry_of
 
 from .export import ExportedVolume
+from .heatmap_nodes import readHeatmap
 from .loading import LoadedCase, loadCase
 from .results import ATTRIBUTE, PredictionNodes, importResults
 
@@ -44,10 +44,14 @@ def loadRow(cohort: str | Path, queue: PredictionQueue, row: int) -> CaseInScene
     folder = queue.case_folder(row)
     if not (folder / "prediction.json").is_file():
         return CaseInScene(loaded, None)
-    # The heat map lies on the CT's own grid, whatever order Slicer has read the CT in.
-    geometry = _ijk_to_ras(folder / "heatmap.nrrd")
-    exported = ExportedVolume(folder / "heatmap.nrrd", geometry, geometry, None, ())
-    return CaseInScene(loaded, importResults(folder, loaded.volumeNode, exported))
+    path = folder / "heatmap.nrrd"
+    heatmap = readHeatmap(path)
+    # It lies on the CT's own grid, whatever order Slicer has read the CT in.
+    matrix = vtk.vtkMatrix4x4()
+    heatmap.GetIJKToRASMatrix(matrix)
+    geometry = slicer.util.arrayFromVTKMatrix(matrix)
+    exported = ExportedVolume(path, geometry, geometry, None, ())
+    return CaseInScene(loaded, importResults(folder, heatmap, loaded.volumeNode, exported))
 
 
 def addTable(name: str, rows: list[Cells], identity: dict[str, Any]) -> Any:
@@ -113,13 +117,3 @@ def _load(case: Case) -> LoadedCase:
             if node.GetID() not in before:
                 slicer.mrmlScene.RemoveNode(node)
         raise
-
-
-def _ijk_to_ras(path: Path) -> np.ndarray:
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    reader.ReadImageInformation()
-    matrix = np.eye(4)
-    matrix[:3, :3] = np.reshape(reader.GetDirection(), (3, 3)) * reader.GetSpacing()
-    matrix[:3, 3] = reader.GetOrigin()
-    return np.diag([-1.0, -1.0, 1.0, 1.0]) @ matrix

@@ -113,6 +113,7 @@ _PANEL_WORDS = {
     "Add --resume to": _("Press “Go on” to"),
     "go on with --resume": _("press “Go on”"),
     ", or begin anew with --overwrite": "",
+    ", or replace it with --overwrite where the command has that": "",
     "--output": _("results folder"),
     "--jobs": _("scans at a time"),
     "--resume": _("“Go on”"),
