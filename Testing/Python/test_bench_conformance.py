@@ -8,6 +8,7 @@ import pytest
 
 FOLDER = Path(__file__).resolve().parents[1] / "SlicerBench" / "conformance"
 
+pytest.importorskip("PySide6", reason="the bench's window needs PySide6-Essentials")
 pytestmark = pytest.mark.skipif(
     bool(os.environ.get("SLICER_EXECUTABLE")), reason="the bench is compared, not the application"
 )

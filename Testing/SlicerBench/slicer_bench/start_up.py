@@ -13,8 +13,17 @@ from slicer_host import start_up as host
 from slicer_host.command_line import CommandLine
 from slicer_host.modules import LogicModule, ModuleManager
 
-from . import binding, parameter_connectors, parameter_gui, scripted_module, ui_loader
+from . import (
+    binding,
+    ctk_widgets,
+    mrml_widgets,
+    parameter_connectors,
+    parameter_gui,
+    scripted_module,
+    ui_loader,
+)
 from .application import Application
+from .ctk_widgets.not_offered import explain_missing
 from .main_window import ModulePanel, ModuleSelector, qSlicerAppMainWindow
 from .qt_module import make_qt_modules
 
@@ -29,7 +38,7 @@ def start(line: CommandLine) -> Application:
 
 def _add_windows(app: Application, manager: ModuleManager) -> None:
     """Called when scene and logics are there and before scripted modules are loaded."""
-    ctk_classes, mrml_classes = _classes("ctk_widgets"), _classes("mrml_widgets")
+    ctk_classes, mrml_classes = ctk_widgets.CLASSES, mrml_widgets.CLASSES
     own = (Application, qSlicerAppMainWindow, ModulePanel, ModuleSelector)
     binding.adopt(
         (*own, *mrml_classes.values(), scripted_module.qSlicerScriptedLoadableModuleWidget)
@@ -37,16 +46,13 @@ def _add_windows(app: Application, manager: ModuleManager) -> None:
     make_qt_modules(ctk_classes)
     ui_loader.CUSTOM.update({**ctk_classes, **mrml_classes})
     _add_slicer_names(mrml_classes)
+    explain_missing(sys.modules["ctk"], ctk_widgets.NOT_OFFERED)
+    explain_missing(slicer, mrml_widgets.NOT_OFFERED)
     for name in PANELS:
         manager.add(LogicModule(name, None))
     layout_manager = _layout_manager()
     views = layout_manager.viewport() if layout_manager is not None else None
     app.attach_windows(qSlicerAppMainWindow(views), layout_manager)
-
-
-def _classes(package: str) -> dict[str, type]:
-    """The widgets a package exports."""
-    return getattr(importlib.import_module(f"{__package__}.{package}"), "CLASSES", {})
 
 
 def _layout_manager() -> Any:
@@ -65,7 +71,9 @@ def _add_slicer_names(mrml_classes: dict[str, type]) -> None:
     _add_submodule("ScriptedLoadableModule", scripted_module)
     parameter_node.GUI_METHODS.update(parameter_gui.METHODS)
     # Importing the connectors registers them.
-    vars(parameter_node).update({**parameter_gui.NAMES, **parameter_connectors.NAMES})
+    names = {**parameter_gui.NAMES, **parameter_connectors.NAMES}
+    vars(parameter_node).update(names)
+    parameter_node.__all__ += sorted(names)
 
 
 def _add_submodule(name: str, module: ModuleType) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .buttons import ctkCheckBox, ctkExpandButton, ctkMenuButton, ctkPushButton
+from .checkable_combo_box import ctkCheckableComboBox
 from .collapsible import ctkCollapsibleButton, ctkCollapsibleGroupBox
 from .combo_box import ctkComboBox
 from .directory_button import ctkDirectoryButton
@@ -16,6 +17,7 @@ CLASSES: dict[str, type] = {
     cls.__name__: cls
     for cls in (
         ctkCheckBox,
+        ctkCheckableComboBox,
         ctkCollapsibleButton,
         ctkCollapsibleGroupBox,
         ctkComboBox,
@@ -34,7 +36,6 @@ CLASSES: dict[str, type] = {
 
 # In the real application, and not here: using one raises an AttributeError that says so.
 NOT_OFFERED = (
-    "ctkCheckableComboBox",
     "ctkColorPickerButton",
     "ctkCoordinatesWidget",
     "ctkDynamicSpacer",

@@ -73,8 +73,7 @@ class qMRMLNodeComboBox(QWidget):
         self._labels: dict[str, str] = {}
         self._menu_actions: list[QAction] = []
         self._observers = Observers(self)
-        self._combo = ctkComboBox(self)
-        self._combo.setElideMode(Qt.TextElideMode.ElideMiddle)
+        self._combo = self._make_combo_box()
         self._combo.setModel(QStandardItemModel(self._combo))
         policies = QSizePolicy.Policy
         self._combo.setSizePolicy(policies.Expanding, policies.Expanding)
@@ -89,6 +88,14 @@ class qMRMLNodeComboBox(QWidget):
         self._combo.view().clicked.connect(self.activateExtraItem)
         self._update_default_text()
         self.setEnabled(False)
+
+    def _make_combo_box(self) -> QComboBox:
+        combo = ctkComboBox(self)
+        combo.setElideMode(Qt.TextElideMode.ElideMiddle)
+        return combo
+
+    def _node_item(self, node: Any) -> QStandardItem:
+        return _item(node.GetName() or "", node.GetID())
 
     # -- the scene
 
@@ -143,7 +150,7 @@ class qMRMLNodeComboBox(QWidget):
         before = self._combo.count()
         row = sum(1 for known in self._listed_before(node))
         with QSignalBlocker(self._combo):
-            self._model().insertRow(self._first_row() + row, _node_item(node))
+            self._model().insertRow(self._first_row() + row, self._node_item(node))
             self._show_current()
         self.nodeAdded.emit(node)
         if before == 0:
@@ -461,7 +468,7 @@ class qMRMLNodeComboBox(QWidget):
             for node in nodes_of(self._scene):
                 self._observe_node(node)
                 if self._filter.accepts(node):
-                    self._model().appendRow(_node_item(node))
+                    self._model().appendRow(self._node_item(node))
         self._update_extra_items()
 
     def _refilter(self) -> None:
@@ -500,7 +507,9 @@ class qMRMLNodeComboBox(QWidget):
 
     def _update_default_text(self) -> None:
         types = self._filter.types
-        self._combo.setDefaultText(f"Select a {self.nodeTypeLabel(types[0] if types else '')}")
+        label = self.nodeTypeLabel(types[0] if types else "")
+        if isinstance(self._combo, ctkComboBox):
+            self._combo.setDefaultText(f"Select a {label}")
 
 
 class qMRMLColorTableComboBox(qMRMLNodeComboBox):
@@ -518,10 +527,6 @@ def _item(text: str, node_id: str) -> QStandardItem:
     item = QStandardItem(text)
     item.setData(node_id, ID_ROLE)
     return item
-
-
-def _node_item(node: Any) -> QStandardItem:
-    return _item(node.GetName() or "", node.GetID())
 
 
 def _action_item(text: str, action: str) -> QStandardItem:

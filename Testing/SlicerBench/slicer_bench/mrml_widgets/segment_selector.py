@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import slicer
-from PySide6.QtCore import Property, QSignalBlocker, Signal
+from PySide6.QtCore import Property, QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from ..ctk_widgets import ctkCheckableComboBox
 from .node_combo_box import qMRMLNodeComboBox
 from .observers import Observers
 from .scene_widget import KnowsScene
@@ -55,10 +56,13 @@ class qMRMLSegmentSelectorWidget(KnowsScene, QWidget):
         self._combo = QComboBox(self._frame)
         self._combo.setObjectName("comboBox_Segment")
         self._combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self._ticks = ctkCheckableComboBox(self._frame)
+        self._ticks.setObjectName("CheckableComboBox_Segment")
+        self._ticks.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._message = QLabel(self._frame)
         row = QHBoxLayout(self._frame)
         row.setContentsMargins(4, 0, 0, 0)
-        for part in (self._label, self._combo, self._message):
+        for part in (self._label, self._combo, self._ticks, self._message):
             row.addWidget(part)
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
@@ -68,6 +72,7 @@ class qMRMLSegmentSelectorWidget(KnowsScene, QWidget):
         self._nodes.currentNodeChanged[bool].connect(self.currentNodeChanged[bool])
         self._nodes.nodeAboutToBeEdited.connect(self.nodeAboutToBeEdited)
         self._combo.currentIndexChanged.connect(self._on_segment)
+        self._ticks.checkedIndexesChanged.connect(self._on_ticks)
         self.populateSegmentCombobox()
 
     def setMRMLScene(self, scene: Any) -> None:
@@ -111,8 +116,23 @@ class qMRMLSegmentSelectorWidget(KnowsScene, QWidget):
         present = self._present()
         chosen = tuple(segment_id for segment_id in segment_ids if segment_id in present)
         changed, self._selected = chosen != self._selected, chosen
+        self._show_ticks()
         if changed:
             self.segmentSelectionChanged.emit(list(chosen))
+
+    def _show_ticks(self) -> None:
+        with QSignalBlocker(self._ticks):
+            for row in range(self._ticks.count()):
+                state = Qt.CheckState.Unchecked
+                if self._ticks.itemData(row) in self._selected:
+                    state = Qt.CheckState.Checked
+                self._ticks.setCheckState(self._ticks.model().index(row, 0), state)
+        self._ticks.update()
+
+    def _on_ticks(self) -> None:
+        chosen = (self._ticks.itemData(index.row()) for index in self._ticks.checkedIndexes())
+        self._selected = tuple(chosen)
+        self.segmentSelectionChanged.emit(list(self._selected))
 
     def _none_enabled(self) -> bool:
         return self._nodes.noneEnabled
@@ -205,12 +225,21 @@ class qMRMLSegmentSelectorWidget(KnowsScene, QWidget):
         self._message.setVisible(not present)
         self._label.setVisible(bool(present))
         self._combo.setVisible(bool(present) and not self._multiple)
+        self._ticks.setVisible(bool(present) and self._multiple)
         if not present:
             return
         if self._multiple:
-            self.setSelectedSegmentIDs(self._selected)
+            self._fill_ticks(present)
         else:
             self._fill(present)
+
+    def _fill_ticks(self, present: tuple[str, ...]) -> None:
+        segmentation = self._segmentation.GetSegmentation()
+        with QSignalBlocker(self._ticks):
+            self._ticks.clear()
+            for segment_id in present:
+                self._ticks.addItem(segmentation.GetSegment(segment_id).GetName(), segment_id)
+        self.setSelectedSegmentIDs(self._selected)
 
     def _fill(self, present: tuple[str, ...]) -> None:
         segmentation, none = self._segmentation.GetSegmentation(), self.noneEnabled
