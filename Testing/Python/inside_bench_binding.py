@@ -338,6 +338,38 @@ def test_a_panel_remembers_its_parameters_through_widgets():
     assert raised(lambda: parameters.connectParametersToGui({"other": spin})) is ValueError
 
 
+def test_lists_dictionaries_and_packs_write_themselves_back():
+    from typing import Annotated
+
+    from slicer.parameterNodeWrapper import Minimum, parameterNodeWrapper, parameterPack
+
+    @parameterPack
+    class Point:
+        x: Annotated[int, Minimum(0)] = 1
+
+    @parameterNodeWrapper
+    class Parameters:
+        rows: list[list[int]]
+        names: dict[str, int]
+        either: int | str
+        point: Point
+
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScriptedModuleNode")
+    parameters = Parameters(node)
+    parameters.rows.append([1])
+    parameters.rows[0].append(2)
+    parameters.names["a"] = 5
+    parameters.either = "text"
+    parameters.point.x = 7
+    again = Parameters(node)
+    assert (again.rows, again.names) == ([[1, 2]], {"a": 5})
+    assert (again.either, again.point.x, again.getValue("point.x")) == ("text", 7, 7)
+    assert raised(lambda: setattr(parameters.point, "x", -1)) is ValueError
+    assert raised(lambda: setattr(parameters.point, "y", 1)) is AttributeError
+    assert raised(lambda: setattr(parameters, "either", False)) is TypeError
+    assert (again.point.x, again.either) == (7, "text")
+
+
 def test_a_registered_sample_is_fetched_checked_and_loaded():
     path = Path(slicer.app.temporaryPath, f"bench-sample-{os.getpid()}.nrrd")
     volume = slicer.util.addVolumeFromArray(np.arange(24.0).reshape(2, 3, 4))

@@ -16,7 +16,7 @@ from slicer_host.parameter_annotations import (
     unannotatedType,
 )
 from slicer_host.parameter_pack import FloatRange, isParameterPack, nestedParameterNames
-from slicer_host.parameter_storage import PATHS
+from slicer_host.parameter_values import PATHS
 
 from .parameter_gui import GuiConnector, createGuiConnector, parameterNodeGuiConnector
 

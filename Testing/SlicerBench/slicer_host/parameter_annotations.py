@@ -20,6 +20,13 @@ class Default:
     def value(self) -> Any:
         return self._value if self._generator is None else self._generator()
 
+    def __eq__(self, other: object) -> bool:
+        same = isinstance(other, Default)
+        return same and (self._value, self._generator) == (other._value, other._generator)
+
+    # Values may be lists: annotations are told apart by identity alone.
+    __hash__ = object.__hash__
+
 
 class Validator(ABC):
     """Base class of rules for values."""
@@ -35,7 +42,7 @@ class NotNone(Validator):
             raise ValueError("Value must not be None")
 
 
-@dataclass
+@dataclass(frozen=True)
 class IsInstance(Validator):
     """Allows None too: it is `NotNone` that forbids it."""
 
@@ -46,7 +53,7 @@ class IsInstance(Validator):
             raise TypeError(f"Value must be {self.classtype}, is {type(value)}: {value!r}")
 
 
-@dataclass
+@dataclass(frozen=True)
 class WithinRange(Validator):
     """Both bounds are allowed."""
 
@@ -58,7 +65,7 @@ class WithinRange(Validator):
             raise ValueError(f"{value} is not within {self.minimum}..{self.maximum}")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Minimum(Validator):
     minimum: float
 
@@ -67,7 +74,7 @@ class Minimum(Validator):
             raise ValueError(f"{value} is below {self.minimum}")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Maximum(Validator):
     maximum: float
 
@@ -76,7 +83,7 @@ class Maximum(Validator):
             raise ValueError(f"{value} is above {self.maximum}")
 
 
-@dataclass
+@dataclass(frozen=True)
 class RangeBounds(Validator):
     """For a `FloatRange`: its ends must lie within these."""
 
@@ -110,14 +117,14 @@ class Exclude(Validator):
             raise ValueError(f"{value!r} is not allowed")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Decimals:
     """How many decimals a widget shows."""
 
     value: int
 
 
-@dataclass
+@dataclass(frozen=True)
 class SingleStep:
     """How far one step of a widget goes."""
 

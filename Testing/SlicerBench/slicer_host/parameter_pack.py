@@ -7,7 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from .parameter_annotations import Default, IsInstance, NotNone, unannotatedType
-from .parameter_storage import FURTHER, Storage, storage_for
+from .parameter_storage import FURTHER, storage_for
+from .parameter_values import Storage
+
+_RESERVED = ("allParameters", "dataType", "getValue", "setValue")
 
 
 class Member:
@@ -71,6 +74,9 @@ def parameterPack(cls: type | None = None) -> type | Callable[[type], type]:
     members = members_of(cls)
     if not members:
         raise ValueError("Unable to find any members in parameterPack")
+    for name in _RESERVED:
+        if hasattr(cls, name):
+            raise ValueError(f"Cannot use reserved name '{name}' in a parameterPack")
     own_init = vars(cls).get("__init__")
     for name, member in members.items():
         member.storage.validate(member.default.value)
@@ -89,18 +95,22 @@ def parameterPack(cls: type | None = None) -> type | Callable[[type], type]:
 def get_value(self: Any, name: str) -> Any:
     """A member's value; `pack.member` goes down."""
     top, _, rest = name.partition(".")
-    data_type(self.allParameters, name)
-    value = getattr(self, top)
-    return value.getValue(rest) if rest else value
+    value = getattr(self, _known(self, top))
+    return get_value(value, rest) if rest else value
 
 
 def set_value(self: Any, name: str, value: Any) -> None:
     top, _, rest = name.partition(".")
-    data_type(self.allParameters, name)
     if rest:
-        getattr(self, top).setValue(rest, value)
+        set_value(getattr(self, _known(self, top)), rest, value)
     else:
-        setattr(self, top, value)
+        setattr(self, _known(self, top), value)
+
+
+def _known(self: Any, name: str) -> str:
+    if not hasattr(type(self), name):
+        raise ValueError(f"Cannot find a param with the given name: {name}")
+    return name
 
 
 def _member_property(member: Member) -> property:
@@ -138,13 +148,21 @@ def _represent(self: Any) -> str:
     return f"{type(self).__name__}({values})"
 
 
+def _set_known(self: Any, name: str, value: Any) -> None:
+    """A new attribute would not be stored: it is refused."""
+    if not (name.startswith("_") or hasattr(type(self), name)):
+        raise AttributeError(f"{type(self).__name__} has no attribute '{name}'")
+    object.__setattr__(self, name, value)
+
+
 class PackStorage(Storage):
     """Packs, a text for each member. What is read writes itself back when a member is set."""
 
     def __init__(self, kind: type) -> None:
         super().__init__(NotNone(), IsInstance(kind))
         self._kind = kind
-        self._observed = type(f"Observed{kind.__name__}", (kind,), {"__init__": object.__init__})
+        own = {"__init__": object.__init__, "__setattr__": _set_known}
+        self._observed = type(f"Observed{kind.__name__}", (kind,), own)
 
     def default(self) -> Any:
         return self._kind()

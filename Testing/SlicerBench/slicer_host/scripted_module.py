@@ -129,6 +129,11 @@ class ScriptedLoadableModuleTest(unittest.TestCase):
 
     messageDelay = 100
 
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        # TestCase does not pass on: mixins behind it would not be initialised.
+        super(unittest.TestCase, self).__init__()
+
     def delayDisplay(
         self, message: str, requestedDelay: int | None = None, msec: int | None = None
     ) -> None:
