@@ -341,3 +341,29 @@ def is_running(pid: int) -> bool:
         return False
     # A child whose parent is gone may wait as a zombie for init.
     return "State:\tZ" not in status.read_text()
+
+
+def test_every_outcome_has_words_and_a_colour_of_its_own(tmp_path):
+    body = """
+import WSPCirrhosis
+from WSPCirrhosisLib.errors import InputError
+from WSPCirrhosisLib.fitness import GRAVEST_FIRST
+from WSPCirrhosisSlicer.wording import decisionText, errorHtml, resultHtml, resultText, severityText, warningsHtml
+from WSPCirrhosisSlicer.worker import WorkerFailed
+interval = {"low": 0.3, "high": 0.7, "level": 0.9}
+texts = set()
+for decision in ("cirrhosis", "no cirrhosis", "indeterminate"):
+    prediction = {"probability": 0.5, "threshold": 0.4, "decision": decision, "interval": interval, "slices": [],
+                  "warnings": [{"severity": s, "message": "5 < 6 mm", "code": "a.b"} for s in GRAVEST_FIRST],
+                  "model": {"name": "m", "id": "i", "sha256": "s"}, "input": {"fingerprint": "f"}, "created": "now"}
+    texts.add(resultHtml(prediction))
+    assert decisionText(decision) in resultText(prediction)
+    assert all(severityText(s) in warningsHtml(prediction) for s in GRAVEST_FIRST)
+    assert "5 &lt; 6 mm" in warningsHtml(prediction) and "5 < 6 mm" in resultText(prediction)
+assert len(texts) == 3
+html = errorHtml(InputError("mask.empty", "It is <empty>.", file="node", hint="Draw it."))
+assert "node: It is &lt;empty&gt;." in html and "Draw it." in html and "mask.empty" not in html
+assert "Close other programs" in errorHtml(WorkerFailed(-9, "Ended by the system.", "log"))
+assert "defect" in errorHtml(WorkerFailed(1, "It broke.", "log"))
+"""
+    host.run_body(tmp_path, body, modules=host.MODULE_FOLDER)

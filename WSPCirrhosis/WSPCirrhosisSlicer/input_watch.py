@@ -52,7 +52,6 @@ class InputWatch(VTKObservationMixin):
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _onNodeRemoved(self, caller: Any, event: str, node: Any) -> None:
         if any(node.IsA(className) for className in WATCHED):
-            self.removeObservers(node)
             self._timer.start()
 
     def _observe(self, node: Any) -> None:

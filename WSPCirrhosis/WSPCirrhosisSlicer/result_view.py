@@ -163,12 +163,28 @@ class ResultView:
         try:
             hasHeatmap = self._is_there(nodes.heatmapNode)
             ui.heatmapCheckBox.setEnabled(hasHeatmap)
+            ui.heatmapCheckBox.setToolTip(
+                _(
+                    "Lays the heat map over the CT in the slice views: red speaks for cirrhosis, blue against. "
+                    "Off gives the views back what they showed before."
+                )
+                if hasHeatmap
+                else _("The heat map was removed from the scene")
+            )
             ui.heatmapOpacitySlider.setEnabled(hasHeatmap)
             ui.heatmapCheckBox.setChecked(self.isHeatmapShown)
             ui.heatmapOpacitySlider.setValue(opacity)
             ui.sliceTableView.setMRMLTableNode(nodes.tableNode)
             ui.sliceTableView.hideColumn(LOGIT_COLUMN)
+            if nodes.tableNode is not None:
+                header = ui.sliceTableView.horizontalHeader()
+                header.setSectionResizeMode(0, qt.QHeaderView.ResizeToContents)
             ui.saveReportButton.setEnabled(nodes.reportNode is not None)
+            ui.saveReportButton.setToolTip(
+                _("Saves the report as a web page; print it from the browser for a PDF")
+                if nodes.reportNode is not None
+                else _("The report was removed from the scene")
+            )
             ui.savedLabel.setVisible(False)
         finally:
             self._filling = False
