@@ -78,6 +78,8 @@ panel.parameters.runFolder = str(folder / "run")
 found["run chosen"] = state()
 ui.fitCohortPathLineEdit.setCurrentPath(str(folder / "weak.csv"))
 found["weak"] = state()
+ui.fitCohortPathLineEdit.setCurrentPath(str(folder / "few.csv"))
+found["few"] = state()
 ui.fitCohortPathLineEdit.setCurrentPath(str(folder / "cohort.csv"))
 ui.fitNameLineEdit.setText("My model")
 found["ready"] = state()
@@ -166,6 +168,7 @@ def folder(tmp_path_factory) -> Path:
     lines = table.read_text(encoding="utf-8").splitlines()
     weak = [",".join(line.split(",")[:4]) for line in lines]
     (folder / "weak.csv").write_text("\n".join(weak) + "\n", encoding="utf-8")
+    (folder / "few.csv").write_text("\n".join(lines[:4]) + "\n", encoding="utf-8")
     write_run(folder / "run", table, [0, 6])
     return folder
 
@@ -192,6 +195,12 @@ def test_the_run_that_is_followed_is_taken_over_and_a_file_suggested_beside_it(f
 def test_a_table_without_strong_labels_is_refused_in_words(found):
     assert found["weak"]["fit"][0] is False
     assert found["weak"]["patients"] == "No column of this table holds 0 and 1."
+
+
+def test_too_few_patients_of_a_class_are_counted_before_anything_is_started(found):
+    assert found["few"]["fit"][0] is False
+    assert "2 patients with label 0 and 1 with label 1" in found["few"]["patients"]
+    assert "--" not in found["few"]["patients"]
 
 
 def test_columns_of_zeros_and_ones_are_offered_and_patients_counted(found):

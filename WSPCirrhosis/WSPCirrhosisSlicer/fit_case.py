@@ -61,14 +61,16 @@ def _is_mask(node: Any) -> bool:
 
 
 def _show(volumeNode: Any, maskNode: Any, key: str) -> None:
-    """Nothing of another case may lie over this CT."""
+    """Nothing of another case may lie over this CT; where it is shown already, the zoom stays."""
+    composites = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+    isShown = volumeNode.GetID() in {node.GetBackgroundVolumeID() for node in composites}
     isLabelMap = maskNode.IsA("vtkMRMLLabelMapVolumeNode")
     slicer.util.setSliceViewerLayers(
         background=volumeNode,
         foreground=None,
         label=maskNode if isLabelMap else None,
         labelOpacity=LABEL_OPACITY,
-        fit=True,
+        fit=not isShown,
     )
     for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
         if node.GetAttribute(CASE):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from .installation import offer
 from .packages import TRAIN
 from .panel import Panel
 from .parameters import PanelParameters
-from .worker import Worker
+from .worker import Worker, WorkerFailed
 from .worker_timer import WorkerTimer
 
 # Field of the parameter node: its path line edit or line edit.
@@ -144,6 +145,8 @@ class FitPanel(Panel):
 
     def _onError(self, error: Exception) -> None:
         said = errorText(error)
+        if isinstance(error, WorkerFailed):
+            logging.error(error.log)
         if isinstance(error, Cancelled):
             said = _("Cancelled. Nothing was written.")
             if Path(self._inputs.model).exists():

@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 from WSPCirrhosisLib.errors import InputError
 
 from .model_card_text import ALARM_STYLE
+from .worker import WorkerFailed
 
 PARAGRAPH = '<p style="margin-top: 0px; margin-bottom: 5px;">{line}</p>'
 ALARM = f'<span style="{ALARM_STYLE}">&nbsp;{{text}}&nbsp;</span>'
@@ -92,12 +93,13 @@ def clock(seconds: float) -> str:
 
 
 def errorText(error: Exception) -> str:
-    """What went wrong and what to do, for the panel; the command line's options are the panel's widgets here."""
+    """What went wrong and what to do, for the panel, where nobody can type the command line's options."""
     if isinstance(error, InputError):
         if error.code == "cohort.leakage":
             return _(
                 "{message} The figures would flatter the encoder: leave these patients out of the table, or tick "
                 "“Accept patients seen in pretraining”; the model's card then says so."
             ).format(message=error.message)
-        return f"{error.message} {error.hint or ''}".strip()
-    return str(error)
+        hint = error.hint or ""
+        return f"{error.message} {'' if '--' in hint else hint}".strip()
+    return error.message if isinstance(error, WorkerFailed) else str(error)
