@@ -363,6 +363,8 @@ for decision in ("cirrhosis", "no cirrhosis", "indeterminate"):
 assert len(texts) == 3
 html = errorHtml(InputError("mask.empty", "It is <empty>.", file="node", hint="Draw it."))
 assert "node: It is &lt;empty&gt;." in html and "Draw it." in html and "mask.empty" not in html
+several = InputError("mask.several_labels", "Two labels.", hint="Say which one, as in mask.nii.gz#5.")
+assert "beside the label map" in errorHtml(several) and "#5" not in errorHtml(several)
 assert "Close other programs" in errorHtml(WorkerFailed(-9, "Ended by the system.", "log"))
 assert "defect" in errorHtml(WorkerFailed(1, "It broke.", "log"))
 """

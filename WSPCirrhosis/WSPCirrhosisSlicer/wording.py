@@ -75,7 +75,8 @@ def errorHtml(error: Exception) -> str:
     """Why there is no result, and what to do."""
     badge = _badge(_("No prediction"), RED)
     if isinstance(error, InputError):
-        hint = f"<p>{escape(error.hint)}</p>" if error.hint else ""
+        what_to_do = _hint(error)
+        hint = f"<p>{escape(what_to_do)}</p>" if what_to_do else ""
         where = f"{escape(error.file)}: " if error.file else ""
         return f"<p>{badge} {where}{escape(error.message)}</p>{hint}"
     if isinstance(error, WorkerFailed):
@@ -95,6 +96,13 @@ def severityText(severity: str) -> str:
         "unfit": _("Not fit to be judged"),
         "caution": _("Read with care"),
     }[severity]
+
+
+def _hint(error: InputError) -> str:
+    """What to do; where the library speaks of the command line, in the panel's terms."""
+    if error.code in ("mask.several_labels", "mask.label_missing"):
+        return _("Enter the liver's value beside the label map.")
+    return error.hint or ""
 
 
 def _severity_badge(severity: str) -> str:
