@@ -125,9 +125,11 @@ def as_text(card: dict[str, Any]) -> str:
     """A card as lines for a person at a terminal."""
     figures, counts = card["cross_validation"], card["cohort"]
     area = figures["auc_pooled_delong"]
+    similarity = card["settings"].get("similarity")
+    similar = f" ({similarity})" if similarity else ""
     lines = [
         f"{card['name']} ({card['model_id']}), {card['created']}, WSPCirrhosis {card['library_version']}",
-        f"  {card['encoder']}, pretrained by {card['method']}; images {card['image_size']} px, "
+        f"  {card['encoder']}, pretrained by {card['method']}{similar}; images {card['image_size']} px, "
         f"{card['hu_window'][0]:g} to {card['hu_window'][1]:g} HU",
         f"  label “{card['label']}”, 1 = {card['positive_class']}; threshold {card['threshold']:.3f}",
         f"  fitted on {counts['fit']['patients']} patients ({counts['fit']['positive_patients']} positive), "

@@ -29,7 +29,7 @@ def _setting(default: Any, help: str, choices: tuple[str, ...] | None = None) ->
 class PretrainConfig:
     """The paper's settings (METHODS.md, sections 2–5) are the defaults; an unfit value raises ``pretrain.setting``."""
 
-    method: str = _setting("wsp", "how the encoder is trained, see below", METHOD_NAMES)
+    method: str = _setting("wsp", "how the encoder is trained", METHOD_NAMES)
     kernel: str = _setting("", f"what counts as similar, as in “{EXAMPLE}”")
     encoder: str = _setting("tinynet", "the network that is trained", ENCODER_NAMES)
     epochs: int = _setting(40, "passes of slices_per_epoch slices")
@@ -173,9 +173,12 @@ class PretrainConfig:
 
     def _check_kernel(self) -> None:
         if self.kernel:
-            takes_one = self.method in METHODS_WITH_KERNEL
-            wanted = f"none: {self.method} says itself what is similar; --method contrastive asks"
-            self._require("kernel", takes_one, wanted)
+            if self.method not in METHODS_WITH_KERNEL:
+                raise InputError(
+                    "pretrain.setting",
+                    f"kernel is {self.kernel!r}, but {self.method} takes none.",
+                    hint=f"Add a --method that does: {', '.join(METHODS_WITH_KERNEL)}.",
+                )
             # Written one way, so that a run can be resumed by whoever types it with other spaces.
             object.__setattr__(self, "kernel", str(parse_kernel(self.kernel)))
         else:
