@@ -9,7 +9,8 @@ from PySide6.QtGui import QStandardItem
 from PySide6.QtWidgets import QComboBox, QWidget
 
 from ..ctk_widgets.checkable_combo_box import CHECK, UNCHECKED, ctkCheckableComboBox
-from .node_combo_box import ID_ROLE, qMRMLNodeComboBox
+from .node_combo_box import qMRMLNodeComboBox
+from .node_list import ID_ROLE
 
 
 class qMRMLCheckableNodeComboBox(qMRMLNodeComboBox):
@@ -69,7 +70,5 @@ class qMRMLCheckableNodeComboBox(qMRMLNodeComboBox):
             item.setCheckable(checkable)
 
     def _item_of(self, node: Any) -> QStandardItem | None:
-        ids = self._ids()
-        if node is None or node.GetID() not in ids:
-            return None
-        return self._model().item(self._first_row() + ids.index(node.GetID()))
+        row = -1 if node is None else self._model().row_of(node.GetID())
+        return self._model().item(row) if row >= 0 else None

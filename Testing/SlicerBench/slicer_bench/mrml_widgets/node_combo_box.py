@@ -7,20 +7,18 @@ from typing import Any
 import slicer
 import vtk
 from PySide6.QtCore import Property, QSignalBlocker, Qt, Signal
-from PySide6.QtGui import QAction, QStandardItem, QStandardItemModel
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QInputDialog, QSizePolicy, QWidget
+from PySide6.QtGui import QAction, QStandardItem
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QWidget
 
 from ..ctk_widgets import ctkComboBox
 from ..ctk_widgets.held import held, plain
+from .node_actions import NodeActions
 from .node_filter import NodeFilter, nodes_of
+from .node_list import ACTION_ROLE, ID_ROLE, NodeList, row_item
 from .observers import Observers
 
-ID_ROLE = Qt.ItemDataRole.UserRole + 1
-ACTION_ROLE = Qt.ItemDataRole.UserRole + 2
-SEPARATOR_ROLE = Qt.ItemDataRole.AccessibleDescriptionRole
 
-
-class qMRMLNodeComboBox(QWidget):
+class qMRMLNodeComboBox(NodeActions, QWidget):
     """Lists the nodes its `nodeTypes` and attributes let through, then "Create new …" and the like.
 
     Whenever another node becomes current: `currentNodeChanged(node)`, `currentNodeChanged(bool)`,
@@ -74,7 +72,7 @@ class qMRMLNodeComboBox(QWidget):
         self._menu_actions: list[QAction] = []
         self._observers = Observers(self)
         self._combo = self._make_combo_box()
-        self._combo.setModel(QStandardItemModel(self._combo))
+        self._combo.setModel(NodeList(self._combo))
         policies = QSizePolicy.Policy
         self._combo.setSizePolicy(policies.Expanding, policies.Expanding)
         self._combo.setFocusProxy(self)
@@ -95,7 +93,7 @@ class qMRMLNodeComboBox(QWidget):
         return combo
 
     def _node_item(self, node: Any) -> QStandardItem:
-        return _item(node.GetName() or "", node.GetID())
+        return row_item(node.GetName() or "", node.GetID())
 
     # -- the scene
 
@@ -150,7 +148,7 @@ class qMRMLNodeComboBox(QWidget):
         before = self._combo.count()
         row = sum(1 for known in self._listed_before(node))
         with QSignalBlocker(self._combo):
-            self._model().insertRow(self._first_row() + row, self._node_item(node))
+            self._model().insertRow(self._model().first_row() + row, self._node_item(node))
             self._show_current()
         self.nodeAdded.emit(node)
         if before == 0:
@@ -160,7 +158,7 @@ class qMRMLNodeComboBox(QWidget):
     def _listed_before(self, node: Any) -> list[str]:
         order = {known.GetID(): place for place, known in enumerate(nodes_of(self._scene))}
         place = order[node.GetID()]
-        return [known for known in self._ids() if order.get(known, -1) < place]
+        return [known for known in self._model().ids() if order.get(known, -1) < place]
 
     def _on_node_leaving(self, scene: Any, node: Any) -> None:
         if scene.IsBatchProcessing():
@@ -173,22 +171,22 @@ class qMRMLNodeComboBox(QWidget):
         self._observers.leave(node)
 
     def _remove(self, node_id: str, node: Any) -> None:
-        if node_id not in self._ids():
+        if node_id not in self._model().ids():
             return
         self.nodeAboutToBeRemoved.emit(node)
-        place = self._ids().index(node_id)
+        place = self._model().ids().index(node_id)
         with QSignalBlocker(self._combo):
-            self._model().removeRow(self._first_row() + place)
+            self._model().removeRow(self._model().first_row() + place)
             self._show_current()
         if node_id == self._current:
-            left = self._ids()
+            left = self._model().ids()
             neighbour = left[min(place, len(left) - 1)] if left and not self.noneEnabled else ""
             self._select(neighbour)
 
     def _on_scene_changed(self, scene: Any, _data: Any) -> None:
         """After a batch of changes: list again what is there."""
         self._refill()
-        if self._current not in self._ids():
+        if self._current not in self._model().ids():
             self._select("")
 
     def _observe_node(self, node: Any) -> None:
@@ -199,14 +197,13 @@ class qMRMLNodeComboBox(QWidget):
         node_id = node.GetID()
         if self._scene is None or node_id is None or self._scene.GetNodeByID(node_id) is None:
             return
-        listed, accepted = node_id in self._ids(), self._filter.accepts(node)
+        listed, accepted = node_id in self._model().ids(), self._filter.accepts(node)
         if listed and not accepted:
             self._remove(node_id, node)
         elif accepted and not listed:
             self._insert(node)
         elif listed:
-            row = self._first_row() + self._ids().index(node_id)
-            self._rename_row(row, node.GetName() or "")
+            self._rename_row(self._model().row_of(node_id), node.GetName() or "")
 
     def _rename_row(self, row: int, name: str) -> None:
         item = self._model().item(row)
@@ -253,7 +250,7 @@ class qMRMLNodeComboBox(QWidget):
         self._select(node.GetID() if node is not None else "")
 
     def _select(self, node_id: str, always: bool = False) -> None:
-        node_id = node_id if node_id in self._ids() else ""
+        node_id = node_id if node_id in self._model().ids() else ""
         changed, self._current = node_id != self._current, node_id
         with QSignalBlocker(self._combo):
             self._show_current()
@@ -272,9 +269,8 @@ class qMRMLNodeComboBox(QWidget):
     def _show_current(self) -> None:
         """Let the combo box show the current node, "None", or its hint."""
         nothing = 0 if self.noneEnabled and self._combo.count() else -1
-        ids = self._ids()
-        row = self._first_row() + ids.index(self._current) if self._current in ids else nothing
-        self._combo.setCurrentIndex(row)
+        row = self._model().row_of(self._current)
+        self._combo.setCurrentIndex(nothing if row < 0 else row)
 
     def _on_index(self, row: int) -> None:
         """Somebody turned the combo box itself."""
@@ -340,25 +336,11 @@ class qMRMLNodeComboBox(QWidget):
         self._refilter()
 
     def nodeCount(self) -> int:
-        return len(self._ids())
+        return len(self._model().ids())
 
     def nodeFromIndex(self, index: int) -> Any:
-        ids = self._ids()
+        ids = self._model().ids()
         return self._scene.GetNodeByID(ids[index]) if 0 <= index < len(ids) else None
-
-    def nodeTypeLabel(self, node_type: str) -> str:
-        if node_type in self._labels:
-            return self._labels[node_type]
-        if self._scene is not None and node_type:
-            return self._scene.GetTypeDisplayNameByClassName(node_type) or "node"
-        return "node"
-
-    def setNodeTypeLabel(self, label: str, node_type: str) -> None:
-        self._labels[node_type] = label
-        self._update_default_text()
-        self._update_extra_items()
-
-    # -- adding, removing, renaming
 
     def _read_base_name(self) -> str:
         types = self._filter.types
@@ -370,67 +352,6 @@ class qMRMLNodeComboBox(QWidget):
 
     baseName = Property(str, _read_base_name, setBaseName)
 
-    def addNode(self, node_type: str = "") -> Any:
-        """Make a node of this type, or of the first of `nodeTypes`."""
-        kind = node_type or next(iter(self._filter.types), "")
-        if self._scene is None or kind not in self._filter.types:
-            return None
-        node = self._scene.CreateNodeByClass(kind)
-        node.UnRegister(None)
-        base = self._base_names.get(kind) or node.GetDefaultNodeNamePrefix()
-        node.SetName(self._scene.GetUniqueNameByString(base))
-        for name, value in self._filter.attributes.values():
-            node.SetAttribute(name, value or "")
-        node = self._scene.AddNode(node)
-        if self.selectNodeUponCreation:
-            self.setCurrentNode(node)
-        self.nodeAddedByUser.emit(node)
-        return node
-
-    def removeCurrentNode(self) -> None:
-        if self.currentNode() is not None:
-            self._scene.RemoveNode(self.currentNode())
-
-    def editCurrentNode(self) -> None:
-        self.nodeAboutToBeEdited.emit(self.currentNode())
-
-    def renameCurrentNode(self) -> None:
-        node = self.currentNode()
-        if node is None:
-            return
-        title = f"Rename {self.nodeTypeLabel(node.GetClassName())}"
-        name, accepted = QInputDialog.getText(self, title, "New name:", text=node.GetName())
-        if accepted and name:
-            node.SetName(name)
-            self.currentNodeRenamed.emit(name)
-
-    def addMenuAction(self, action: QAction) -> None:
-        if all(known.text() != action.text() for known in self._menu_actions):
-            self._menu_actions.append(action)
-            self._update_extra_items()
-
-    def activateExtraItem(self, index: Any) -> None:
-        """Do what the item behind the nodes says."""
-        action = index.data(ACTION_ROLE)
-        if not action or action == "SEPARATOR":
-            return
-        self._combo.hidePopup()
-        command, _, argument = action.partition("/")
-        if command == "CREATE":
-            node = self.addNode(argument)
-            if node is not None:
-                self.setCurrentNode(node)
-                self.nodeAddedByUserAction.emit(node)
-        elif command == "USER":
-            self._menu_actions[int(argument)].trigger()
-        else:
-            commands = {
-                "DELETE": self.removeCurrentNode,
-                "EDIT": self.editCurrentNode,
-                "RENAME": self.renameCurrentNode,
-            }
-            commands[command]()
-
     # -- the combo box
 
     def _read_adjust_policy(self) -> int:
@@ -441,22 +362,12 @@ class qMRMLNodeComboBox(QWidget):
 
     sizeAdjustPolicy = Property(int, _read_adjust_policy, setSizeAdjustPolicy)
 
-    def sortFilterProxyModel(self) -> QStandardItemModel:
+    def sortFilterProxyModel(self) -> NodeList:
         """The model of what is listed; only its rows and texts are as in the real one."""
         return self._model()
 
-    def _model(self) -> QStandardItemModel:
+    def _model(self) -> NodeList:
         return self._combo.model()
-
-    def _first_row(self) -> int:
-        item = self._model().item(0)
-        is_none = item is not None and item.data(ID_ROLE) == "" and item.data(ACTION_ROLE) is None
-        return 1 if is_none else 0
-
-    def _ids(self) -> list[str]:
-        model = self._model()
-        found = (model.item(row).data(ID_ROLE) for row in range(model.rowCount()))
-        return [node_id for node_id in found if node_id]
 
     def _refill(self) -> None:
         """List the scene's nodes anew, without a word about it."""
@@ -474,36 +385,18 @@ class qMRMLNodeComboBox(QWidget):
     def _refilter(self) -> None:
         """After a change of the rules."""
         self._refill()
-        if self._current and self._current not in self._ids():
+        if self._current and self._current not in self._model().ids():
             self._select("")
 
     def _update_extra_items(self) -> None:
         model = self._model()
         with QSignalBlocker(self._combo):
-            for row in reversed(range(model.rowCount())):
-                if not model.item(row).data(ID_ROLE):
-                    model.removeRow(row)
-            if self._scene is not None:
-                if self.noneEnabled:
-                    model.insertRow(0, _item(self.noneDisplay, ""))
-                for text, action in self._actions():
-                    model.appendRow(_action_item(text, action))
+            if self._scene is None:
+                model.set_extra_rows(None, [])
+            else:
+                none = self.noneDisplay if self.noneEnabled else None
+                model.set_extra_rows(none, self._actions())
             self._show_current()
-
-    def _actions(self) -> list[tuple[str, str]]:
-        types = self._filter.types
-        label = self.nodeTypeLabel(types[0] if len(types) == 1 else "")
-        actions = []
-        if self.renameEnabled:
-            actions.append((f"Rename current {label}", "RENAME"))
-        if self.editEnabled:
-            actions.append((f"Edit current {label}", "EDIT"))
-        if self.addEnabled:
-            actions += [(f"Create new {self.nodeTypeLabel(t)}", f"CREATE/{t}") for t in types]
-        if self.removeEnabled:
-            actions.append((f"Delete current {label}", "DELETE"))
-        actions += [(action.text(), f"USER/{n}") for n, action in enumerate(self._menu_actions)]
-        return [("", "SEPARATOR"), *actions] if actions else []
 
     def _update_default_text(self) -> None:
         types = self._filter.types
@@ -521,20 +414,3 @@ class qMRMLColorTableComboBox(qMRMLNodeComboBox):
         self.setNodeTypes(("vtkMRMLColorTableNode", "vtkMRMLProceduralColorNode"))
         self.setAddEnabled(False)
         self.setRemoveEnabled(False)
-
-
-def _item(text: str, node_id: str) -> QStandardItem:
-    item = QStandardItem(text)
-    item.setData(node_id, ID_ROLE)
-    return item
-
-
-def _action_item(text: str, action: str) -> QStandardItem:
-    """An item that can be clicked but never becomes the current one."""
-    item = QStandardItem(text)
-    item.setData(action, ACTION_ROLE)
-    item.setFlags(Qt.ItemFlag.ItemIsEnabled)
-    if action == "SEPARATOR":
-        item.setData("separator", SEPARATOR_ROLE)
-        item.setFlags(Qt.ItemFlag.NoItemFlags)
-    return item
