@@ -74,6 +74,8 @@ def offset():
 
 titles = ["no cirrhosis", "cirrhosis"]
 found["start"] = state()
+panel.parameters.runFolder = str(folder / "other")
+found["unfinished run"] = state()
 panel.parameters.runFolder = str(folder / "run")
 found["run chosen"] = state()
 ui.fitCohortPathLineEdit.setCurrentPath(str(folder / "weak.csv"))
@@ -189,7 +191,13 @@ def test_buttons_that_cannot_be_pressed_say_why(found):
 
 def test_the_run_that_is_followed_is_taken_over_and_a_file_suggested_beside_it(found, folder):
     assert found["run chosen"]["run"] == str(folder / "run")
+    assert found["unfinished run"]["model"] == str(folder / "other.onnx")
     assert found["run chosen"]["model"] == str(folder / "run.onnx")
+
+
+def test_a_run_without_an_encoder_cannot_be_fitted_on(found):
+    assert found["unfinished run"]["fit"][0] is False
+    assert found["unfinished run"]["fit"][1].startswith("The run has no encoder")
 
 
 def test_a_table_without_strong_labels_is_refused_in_words(found):

@@ -13,6 +13,8 @@ from WSPCirrhosisLib.run_folder import RunFolder
 from WSPCirrhosisLib.strong_labels import label_columns, labelled_cohort, patient_labels
 
 MODEL_SUFFIX = ".onnx"
+# Processes that read scans ahead; Slicer needs the other cores, and each holds a CT in memory.
+JOBS = "2"
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class FitInputs:
         """Of the worker."""
         arguments = ["fit", "--cohort", self.cohort, "--encoder", self.run]
         arguments += ["--label-column", self.labelColumn, "--output", self.model]
-        arguments += ["--evaluation", str(self.evaluation)]
+        arguments += ["--evaluation", str(self.evaluation), "--jobs", JOBS]
         arguments += ["--name", self.name] if self.name else []
         arguments += ["--licence", self.licence] if self.licence else []
         return arguments + (["--allow-leakage"] if self.allowLeakage else [])

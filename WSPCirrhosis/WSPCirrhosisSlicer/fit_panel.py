@@ -29,6 +29,8 @@ PATHS = {
     "fitModelPath": "fitOutputPathLineEdit",
 }
 TEXTS = {"fitModelName": "fitNameLineEdit", "fitLicence": "fitLicenceLineEdit"}
+# All that the section depends on.
+FIELDS = (*PATHS, *TEXTS, "runFolder", "labelColumn", "modelPath", "fittedModelPath")
 
 
 class FitPanel(Panel):
@@ -45,6 +47,9 @@ class FitPanel(Panel):
         self._event: dict[str, Any] | None = None
         self._observed: tuple[Any, int] | None = None
         self._seenRun = ""
+        self._shown: list[str] = []
+        # The run, and the file that was suggested for its model.
+        self._suggested = ("", "")
         self._showing = False
 
     def connect(self) -> None:
@@ -182,7 +187,7 @@ class FitPanel(Panel):
             self._observed = (node, tag)
 
     def _onNodeModified(self, caller: Any, event: str) -> None:
-        if self._showing or self.parameters is None:
+        if self._showing or self.parameters is None or self._values() == self._shown:
             return
         run = self.parameters.runFolder
         if run != self._seenRun:
@@ -190,6 +195,9 @@ class FitPanel(Panel):
             self._takeRun(run)
         self._showFields()
         self._showState()
+
+    def _values(self) -> list[str]:
+        return [getattr(self.parameters, field) for field in FIELDS]
 
     def _takeRun(self, run: str) -> None:
         """The run that the Pretrain section follows is the one to fit on, until another is chosen here."""
@@ -201,8 +209,10 @@ class FitPanel(Panel):
         self._showing = True
         try:
             parameters = self.parameters
-            if parameters.fitRunFolder and not parameters.fitModelPath:
-                parameters.fitModelPath = suggestedModel(parameters.fitRunFolder)
+            run, suggested = parameters.fitRunFolder, self._suggested
+            if run and run != suggested[0] and parameters.fitModelPath in ("", suggested[1]):
+                self._suggested = run, suggestedModel(run)
+                parameters.fitModelPath = self._suggested[1]
             for field, widget in PATHS.items():
                 if getattr(self.ui, widget).currentPath != getattr(parameters, field):
                     getattr(self.ui, widget).setCurrentPath(getattr(parameters, field))
@@ -214,6 +224,7 @@ class FitPanel(Panel):
             index = self.ui.fitLabelComboBox.findText(parameters.labelColumn)
             self.ui.fitLabelComboBox.setCurrentIndex(index)
             self._showPatients()
+            self._shown = self._values()
         finally:
             self._showing = False
 
