@@ -46,11 +46,15 @@ def said():
 
 
 def steps():
-    """Of the table node that the chart shows."""
+    """Of the run that another application started."""
+    return steps_of("Pretraining run")
+
+
+def steps_of(name):
     (table,) = [
         node
         for node in slicer.util.getNodesByClass("vtkMRMLTableNode")
-        if node.GetAttribute("WSPCirrhosis.PretrainingRun")
+        if node.GetAttribute("WSPCirrhosis.PretrainingRun") and node.GetName() == name
     ]
     column = table.GetTable().GetColumnByName("Step")
     return [int(column.GetValue(n)) for n in range(column.GetNumberOfTuples())]
@@ -92,6 +96,7 @@ def test_a_new_application_offers_the_last_run_and_follows_it():
 
 
 def test_its_curve_is_complete_and_grows():
+    wait(lambda: slicer.util.getNodesByClass("vtkMRMLPlotChartNode"), "two steps are known")
     before = steps()
     assert before == list(range(1, len(before) + 1))
     wait(lambda: len(steps()) > len(before) + 2, "the curve grows")
@@ -118,7 +123,7 @@ def test_resume_goes_on_with_it_and_the_curve_stays_complete():
     saved = folder.heartbeat()["checkpoint_step"]
     ui.resumeButton.click()
     assert ui.runStateLabel.text.startswith("Starting") and not ui.resumeButton.enabled
-    wait(lambda: steps() and steps()[-1] > saved + 2, "it goes on")
+    wait(lambda: steps()[-1] > saved + 2, "it goes on")
     assert steps() == list(range(1, len(steps()) + 1))
     assert ui.stopButton.enabled
 
@@ -134,7 +139,7 @@ def test_another_scene_lets_the_run_go_on_and_offers_it():
     assert not is_shown(ui.pretrainRunGroupBox) and is_shown(ui.reattachButton)
     assert folder.state() == "running"
     ui.reattachButton.click()
-    wait(lambda: len(steps()) > 2, "the curve is there again")
+    assert len(steps()) > 2
 
 
 def test_a_saved_scene_follows_the_run_again_with_the_same_nodes():
@@ -272,6 +277,13 @@ def test_a_run_goes_to_its_end():
     assert (path / "encoder.safetensors").exists()
     assert ui.runProgressBar.value == ui.runProgressBar.maximum == 2
     assert not ui.resumeButton.enabled and "finished" in ui.resumeButton.toolTip
+
+
+def test_a_run_that_was_followed_before_is_shown_whole_again():
+    ui.runFolderLineEdit.setCurrentPath(str(RUN))
+    assert steps_of("Pretraining run") == list(range(1, len(folder.metrics()) + 1))
+    assert is_shown(ui.lossPlotView) and is_shown(ui.sampleViewsLabel)
+    assert "saved" in ui.runStateLabel.text
 
 
 def test_another_module_and_back_changes_nothing():

@@ -15,7 +15,7 @@ from .run_words import errorText
 from .worker_timer import WorkerTimer
 
 Row = Sequence[str]
-ROW_COLUMN_WIDTH = 40
+ROW_WIDTH, FILE_WIDTH = 36, 76
 
 
 class CohortPart:
@@ -34,8 +34,10 @@ class CohortPart:
         self.isReadable = False
         table = ui.cohortProblemsTable
         table.verticalHeader().setVisible(False)
-        table.setColumnWidth(0, ROW_COLUMN_WIDTH)
-        table.horizontalHeader().setSectionResizeMode(2, qt.QHeaderView.Stretch)
+        table.setColumnWidth(0, ROW_WIDTH)
+        table.setColumnWidth(1, FILE_WIDTH)
+        for column in (2, 3):
+            table.horizontalHeader().setSectionResizeMode(column, qt.QHeaderView.Stretch)
         ui.cohortCheckButton.connect("clicked()", self._start)
         ui.cohortCancelButton.connect("clicked()", self._cancelled)
         self._showWhatCanBeDone()

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 # A file of hours is read in pieces, so that whoever draws what it says stays alive.
-MOST_BYTES = 1 << 19
+MOST_BYTES = 1 << 18
 
 
 class FileTail:

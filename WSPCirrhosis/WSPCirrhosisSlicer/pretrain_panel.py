@@ -184,7 +184,9 @@ class PretrainPanel(Panel):
     def _findWhatIsKnownOf(self, path: str) -> None:
         """What an earlier session knew of a run: its cohort, and why it could not begin."""
         run, cohort = last_run.recall()
-        if self._isRun() and run == path and not self._cohort.path:
+        if self._isRun() and run != path:
+            last_run.remember(path, self._cohort.path)
+        elif self._isRun() and cohort and not self._cohort.path:
             self.ui.cohortPathLineEdit.setCurrentPath(cohort)
         scratch = slicer.app.temporaryPath
         if self._run.state == "new":

@@ -51,7 +51,6 @@ class RunView:
         # Without a known end the bar only tells that something goes on.
         self._ui.runProgressBar.setRange(0, 0 if isStarting else max(total, 1))
         self._ui.runProgressBar.setValue(0 if isStarting else step)
-        self._ui.runProgressBar.setVisible(isStarting or run.state != "new")
         self._showCurve(run)
         self._showPicture(run)
         for line in run.logLines:
@@ -61,14 +60,14 @@ class RunView:
         # A line has two ends.
         if len(run.rows) < 2 and self._curve is None:
             return
-        if self._curve is None or not self._curve.isOf(run):
-            self._curve = RunCurve(run)
-        else:
+        if self._curve is not None and self._curve.isOf(run):
             self._curve.update(run.rows, run.anew)
+            return
+        self._curve = RunCurve(run)
         view = ownPlotView(VIEW)
-        if view.GetPlotChartNodeID() != self._curve.chartNode.GetID():
-            view.SetPlotChartNodeID(self._curve.chartNode.GetID())
-            self._ui.lossPlotView.setMRMLPlotViewNode(view)
+        view.SetPlotChartNodeID(self._curve.chartNode.GetID())
+        self._ui.lossPlotView.setMRMLPlotViewNode(view)
+        # Once, not with every look: the user may collapse the group that it is in.
         self._ui.lossPlotView.setVisible(True)
 
     def _showPicture(self, run: RunFollower) -> None:

@@ -94,7 +94,7 @@ def inPanelWords(text: str) -> str:
         name = option[1]
         return f"“{_LABELS.get(name, name.replace('-', ' ').capitalize())}”"
 
-    text = re.sub(r"--([a-z][a-z-]*)", label, text)
+    text = re.sub(r"--([a-z][a-z-]*)", label, text).replace("`check`", "“Check the cohort”")
     setting = re.match(r"([a-z]+(?:_[a-z]+)*) is ", text)
     return (
         text[: setting.end(1)].replace("_", " ").capitalize() + text[setting.end(1) :]
