@@ -220,7 +220,7 @@ def wait_for_a_row(running: subprocess.Popen[str], status: str) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
 def test_a_terminated_batch_ends_with_status_4_and_is_gone_on_with(cohort, tmp_path):
-    table, out = many(cohort, tmp_path / "cohort", 5), tmp_path / "out"
+    table, out = many(cohort, tmp_path / "cohort", 4), tmp_path / "out"
     arguments = ("--cohort", table, "--model", cohort / "model.onnx", "--output", out)
     with begin(*arguments) as running:
         wait_for_a_row(running, "ok")
@@ -232,11 +232,10 @@ def test_a_terminated_batch_ends_with_status_4_and_is_gone_on_with(cohort, tmp_p
     with begin(*arguments, "--resume") as running:
         wait_for_a_row(running, "running")
         running.kill()
-    assert batch(*arguments).returncode == 2
     again = batch(*arguments, "--resume")
     assert again.returncode == 3, again.stderr
     found = rows_of(out / "predictions.csv")
-    assert [row["status"] for row in found.values()] == ["ok", "ok", "failed", "ok", "ok"]
+    assert [row["status"] for row in found.values()] == ["ok", "ok", "failed", "ok"]
     for name, when in judged.items():
         assert (out / "cases" / name).stat().st_mtime_ns == when
     shutil.copy(cohort / "ct.nrrd", table.parent / "2.nrrd")

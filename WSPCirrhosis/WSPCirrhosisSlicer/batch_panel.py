@@ -64,6 +64,7 @@ class BatchPanel(Panel):
         ui.batchOpenFolderButton.connect("clicked()", self.onOpenFolder)
         ui.batchAddTableButton.connect("clicked()", self.onAddTable)
         ui.batchJobsSpinBox.setMaximum(os.cpu_count() or 1)
+        ui.modelSelector.connect("currentIndexChanged(int)", self.onModel)
         ui.batchLastButton.connect("clicked()", self.onShowLast)
         ui.batchCollapsibleButton.connect("contentsCollapsed(bool)", self.onSectionCollapsed)
         self._update()
@@ -109,6 +110,9 @@ class BatchPanel(Panel):
         if path and not self.parameters.batchFolder and Path(path).is_file():
             folder = Path(path).with_name(f"{Path(path).stem}-predictions")
             self.ui.batchFolderPathLineEdit.setCurrentPath(str(folder))
+        self._update()
+
+    def onModel(self, index: int) -> None:
         self._update()
 
     def onCohortValid(self, isValid: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 from slicer.i18n import tr as _
@@ -12,6 +13,7 @@ from WSPCirrhosisLib.prediction_table import FAILED
 from .models import modelProblem
 from .queue_follow import QueueFollower
 from .queue_words import rowText, stateText
+from .wording import RED
 
 
 def showState(
@@ -80,7 +82,16 @@ def showButtons(
 
 def showModel(ui: Any, path: str) -> None:
     """The model in use, by the name on its card."""
-    ui.batchModelLabel.setText(modelProblem(path) or card_of(path).name)
+    if problem := modelProblem(path):
+        ui.batchModelLabel.setText(escape(problem))
+        return
+    card, text = card_of(path), ""
+    if card.synthetic:
+        badge = _("Meaningless on patients")
+        text = (
+            f"<span style='background-color:{RED};color:white'>&nbsp;{escape(badge)}&nbsp;</span> "
+        )
+    ui.batchModelLabel.setText(text + escape(card.name))
 
 
 def offerButton(button: Any, whyNot: str, toolTip: str) -> None:
