@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import vtk
-from PySide6.QtCore import QSignalBlocker, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QFont, QStandardItem, QStandardItemModel
 
 from .observers import Observers
@@ -18,6 +18,7 @@ class qMRMLTableModel(QStandardItemModel):
 
     _node: Any = None
     _transposed = False
+    _filling = False
 
     def __init__(self, parent: Any = None) -> None:
         super().__init__(parent)
@@ -47,48 +48,50 @@ class qMRMLTableModel(QStandardItemModel):
         self.updateModelFromMRML()
 
     def updateModelFromMRML(self) -> None:
+        """Show what the table holds now; cells that are there already stay, and so does their selection."""
         table = self._node.GetTable() if self._node is not None else None
-        with QSignalBlocker(self):
+        filling, self._filling = self._filling, True
+        if table is None or not table.GetNumberOfColumns():
             self.clear()
-            if table is not None and table.GetNumberOfColumns():
-                self._fill(table)
-        # One word to the views for all of it, instead of one a cell.
-        self.beginResetModel()
-        self.endResetModel()
+        else:
+            self._fill(table)
+        self._filling = filling
 
     def _fill(self, table: Any) -> None:
         names_in_header = self._node.GetUseColumnTitleAsColumnHeader()
         first_column = 1 if self._node.GetUseFirstColumnAsRowHeader() else 0
         first_row = 0 if names_in_header else -1
+        self._set_size(
+            table.GetNumberOfRows() - first_row, table.GetNumberOfColumns() - first_column
+        )
         for column in range(first_column, table.GetNumberOfColumns()):
             place = column - first_column
             name = table.GetColumnName(column)
             header = self._title(name) if names_in_header else _letters(place)
             self._set_header(place, Qt.Orientation.Horizontal, header)
             for row in range(first_row, table.GetNumberOfRows()):
-                item = self._item(table, row, column) if row >= 0 else _name_item(name)
+                item = self._item_at(row - first_row, place)
+                if row < 0:
+                    _show_name(item, name)
+                else:
+                    _show_value(item, table.GetColumn(column), table.GetValue(row, column))
                 item.setEditable(not self._node.GetLocked() and not item.isCheckable())
                 item.setToolTip(self._tool_tip(name))
-                self._place(row - first_row, place, item)
         for row in range(first_row, table.GetNumberOfRows()):
             label = str(row - first_row + 1)
             if first_column:
                 label = table.GetValue(row, 0).ToString() if row >= 0 else table.GetColumnName(0)
             self._set_header(row - first_row, Qt.Orientation.Vertical, label)
 
-    def _item(self, table: Any, row: int, column: int) -> QStandardItem:
-        array, value = table.GetColumn(column), table.GetValue(row, column)
-        if array.IsA("vtkBitArray"):
-            item = QStandardItem()
-            item.setCheckable(True)
-            states = Qt.CheckState
-            item.setCheckState(states.Checked if value.ToInt() else states.Unchecked)
-            return item
-        is_byte = array.GetDataType() in BYTES
-        return QStandardItem(str(value.ToInt()) if is_byte else value.ToString())
+    def _set_size(self, rows: int, columns: int) -> None:
+        self.setRowCount(columns if self._transposed else rows)
+        self.setColumnCount(rows if self._transposed else columns)
 
-    def _place(self, row: int, column: int, item: QStandardItem) -> None:
-        self.setItem(*((column, row) if self._transposed else (row, column)), item)
+    def _item_at(self, row: int, column: int) -> QStandardItem:
+        place = (column, row) if self._transposed else (row, column)
+        if self.item(*place) is None:
+            self.setItem(*place, QStandardItem())
+        return self.item(*place)
 
     def _set_header(self, section: int, orientation: Qt.Orientation, text: str) -> None:
         if self._transposed:
@@ -119,6 +122,8 @@ class qMRMLTableModel(QStandardItemModel):
 
     def _on_item_changed(self, item: QStandardItem) -> None:
         """An edit: what the column cannot hold is taken back."""
+        if self._filling or self._node is None:
+            return
         place = (item.row(), item.column())
         row, column = place[::-1] if self._transposed else place
         column += 1 if self._node.GetUseFirstColumnAsRowHeader() else 0
@@ -136,11 +141,23 @@ class qMRMLTableModel(QStandardItemModel):
         self.updateModelFromMRML()
 
 
-def _name_item(name: str) -> QStandardItem:
-    item, font = QStandardItem(name), QFont()
+def _show_name(item: QStandardItem, name: str) -> None:
+    font = QFont()
     font.setBold(True)
     item.setFont(font)
-    return item
+    item.setText(name)
+
+
+def _show_value(item: QStandardItem, array: Any, value: Any) -> None:
+    item.setFont(QFont())
+    item.setCheckable(array.IsA("vtkBitArray"))
+    if item.isCheckable():
+        states = Qt.CheckState
+        item.setCheckState(states.Checked if value.ToInt() else states.Unchecked)
+        item.setText("")
+    else:
+        is_byte = array.GetDataType() in BYTES
+        item.setText(str(value.ToInt()) if is_byte else value.ToString())
 
 
 def _letters(index: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import slicer
+import vtk
 from PySide6.QtCore import Property, QSortFilterProxyModel, Signal
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QSizePolicy, QTableView, QWidget
@@ -57,8 +57,7 @@ class qMRMLTableView(KnowsScene, QTableView):
         self._observers.leave()
         self._view_node = node
         if node is not None:
-            changed = slicer.vtkMRMLTableViewNode.TableNodeChangedEvent
-            self._observers.watch(node, changed, self._on_view_node)
+            self._observers.watch(node, vtk.vtkCommand.ModifiedEvent, self._on_view_node)
             self._on_view_node(node, None)
 
     def _on_view_node(self, node: Any, _data: Any) -> None:
