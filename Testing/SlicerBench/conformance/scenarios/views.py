@@ -84,7 +84,7 @@ def _table(scenario: Scenario) -> Any:
     scenario.fact(
         *("table view", "columnCount", model.columnCount(), "rowCount", model.rowCount()),
         *("horizontal header 0", model.headerData(0, qt.Qt.Horizontal)),
-        *("cell(1,1)", model.index(1, 0).data()),
+        *("cell(1,1)", model.index(1, 1).data()),
     )
     view.selectionChanged.connect(scenario.slot("selectionChanged"))
     view.selectRow(2)
