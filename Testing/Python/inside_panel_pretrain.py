@@ -270,6 +270,17 @@ def test_too_little_memory_comes_with_advice():
     assert "smaller batch size" in text and "on the CPU" in text, text
 
 
+def test_a_run_stopped_before_its_first_step_says_so():
+    run = RunFolder(choose_new(COHORT))
+    run.path.mkdir()
+    write_json(run.config_file, folder.config())
+    write_json(run.heartbeat_file, {"status": "stopped", "step": 0, "total": 0, "host": "x"})
+    ui.newRunButton.click()
+    ui.runFolderLineEdit.setCurrentPath(str(run.path))
+    assert ui.runStateLabel.text.startswith("Stopped before the first step")
+    assert ui.resumeButton.enabled
+
+
 def test_a_run_goes_to_its_end():
     path = choose_new(COHORT)
     ui.pretrainButton.click()

@@ -33,6 +33,10 @@ def stateText(run: RunFollower, isStarting: bool, stoppingSeconds: float = 0.0) 
         return _(
             "Finished: {total} steps. The encoder is in the run folder; go on with “Fit classifier”."
         ).format(total=run.total)
+    if run.state == "stopped" and run.checkpointStep is None:
+        return _(
+            "Stopped before the first step. Resume begins with it; slices cut so far are kept."
+        )
     if run.state == "stopped":
         return _("Stopped after step {step} of {total}, saved. {next}").format(
             step=run.step, total=run.total, next=_next(run)
