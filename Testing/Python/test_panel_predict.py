@@ -311,7 +311,7 @@ def closed_while_running():
     settle()
     found["closed while running"] = [panel.isRunning, group_lives(pid), leftovers()]
 
-def unloaded_while_running():
+def reloaded_while_running():
     load_ct()
     load_mask()
     panel.parameters.modelPath = str(folder / "model.onnx")
@@ -319,8 +319,11 @@ def unloaded_while_running():
     ui.predictButton.click()
     wait(lambda: panel._timer.worker.worker is not None)
     pid = panel._timer.worker.worker.pid
-    widget.cleanup()
-    found["unloaded while running"] = [panel.isRunning, group_lives(pid), leftovers()]
+    slicer.util.reloadScriptedModule("WSPCirrhosis")
+    settle()
+    found["reloaded while running"] = [panel.isRunning, group_lives(pid), leftovers()]
+    fresh = slicer.modules.wspcirrhosis.widgetRepresentation().self()
+    found["ready after reload"] = [fresh is not widget, fresh.ui.predictButton.enabled]
 
 ct, mask = inputs()
 label_map()
@@ -333,7 +336,7 @@ second_prediction()
 ct = saved_and_loaded()
 removed_while_running(ct)
 closed_while_running()
-unloaded_while_running()
+reloaded_while_running()
 found["imported"] = sorted({"torch", "onnxruntime", "sklearn", "kornia"} & set(sys.modules))
 print("FOUND" + json.dumps(found))
 """
@@ -464,9 +467,10 @@ def test_a_ct_that_goes_meanwhile_is_an_error_said_and_nothing_is_left(found):
     assert "removed" in text and files == []
 
 
-def test_closing_the_scene_or_unloading_the_module_ends_the_run(found):
+def test_closing_the_scene_or_reloading_the_module_ends_the_run(found):
     assert found["closed while running"] == [False, False, []]
-    assert found["unloaded while running"] == [False, False, []]
+    assert found["reloaded while running"] == [False, False, []]
+    assert found["ready after reload"] == [True, True]
 
 
 def test_slicers_process_never_imports_what_computes(found):
