@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -49,18 +48,15 @@ class QueueLaunch:
         for earlier in Path(scratch).glob(f"{prefix}*"):
             rmtree(earlier, ignore_errors=True)
         self._kept = Path(tempfile.mkdtemp(prefix=prefix, dir=scratch))
-        command = [python or sys.executable, "-m", "WSPCirrhosisLib", "predict", "--events"]
+        command = [python or sys.executable, "-m", "WSPCirrhosisLib", "predict"]
         command += ["--model", str(model), "--cohort", str(cohort), "--output", str(output)]
-        command += ["--jobs", str(jobs), *options]
-        with (
-            open(self._kept / "events.jsonl", "wb") as events,
-            open(self._kept / "log.txt", "wb") as log,
-        ):
+        command += ["--jobs", str(jobs), "--error-file", str(self._kept / "error.json"), *options]
+        with open(self._kept / "log.txt", "wb") as log:
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
-                stdout=events,
-                stderr=log,
+                stdout=log,
+                stderr=subprocess.STDOUT,
                 env=workerEnvironment(),
                 **ownGroup(),
             )
@@ -81,7 +77,7 @@ class QueueLaunch:
             WorkerFailed: a defect of ours, or the system ended it.
         """
         status = self._process.wait()
-        error, log = self._lastError(), self._lastLines()
+        error, log = self._error(), self._lastLines()
         rmtree(self._kept, ignore_errors=True)
         if status == CANCELLED:
             raise Cancelled("Stopped.")
@@ -97,16 +93,11 @@ class QueueLaunch:
             message = error.get("message") or f"The work ended with exit status {status}."
         raise WorkerFailed(status, message, log)
 
-    def _lastError(self) -> dict[str, Any]:
-        """The command's own error comes after those of single rows."""
-        last: dict[str, Any] = {}
-        with suppress(OSError), open(self._kept / "events.jsonl", encoding="utf-8") as stream:
-            for line in stream:
-                if '"error"' in line:
-                    with suppress(ValueError):
-                        event = json.loads(line)
-                        last = event if event.get("event") == "error" else last
-        return last
+    def _error(self) -> dict[str, Any]:
+        try:
+            return json.loads((self._kept / "error.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
 
     def _lastLines(self) -> str:
         try:
