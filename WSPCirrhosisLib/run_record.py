@@ -74,7 +74,8 @@ def check_same(folder: RunFolder, record: dict[str, Any]) -> None:
     ]
     if before["cohort"]["sha256"] != record["cohort"]["sha256"]:
         differing.append("the cohort table has changed")
-    if before["weights"] != record["weights"]:
+    then_read, now_read = ((run["weights"] or {}).get("sha256") for run in (before, record))
+    if then_read != now_read:
         differing.append("the file of weights is another")
     if differing:
         raise InputError(
