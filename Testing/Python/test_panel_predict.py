@@ -256,6 +256,9 @@ def cancelled_ten_times():
 
 def second_prediction():
     first = panel.resultView.nodes
+    panel.parameters.prediction = None
+    widget.enter()
+    found["a scene's only prediction is shown"] = panel.resultView.nodes.textNode is first.textNode
     predict()
     second = panel.resultView.nodes
     found["second folder"] = [hierarchy().GetItemName(second.folderItemId),
@@ -453,6 +456,10 @@ def test_scene_and_report_are_saved_and_there_again_after_loading(found):
     assert found["second report beside it"]
     assert found["after close"] == ["", False, False]
     assert found["loaded"][:5] == [True, True, 0.7, True, 2] and found["loaded"][5] >= 3
+
+
+def test_a_scene_without_the_panels_state_shows_its_only_prediction(found):
+    assert found["a scene's only prediction is shown"]
 
 
 def test_the_copied_text_names_model_and_scan_but_nobody(found):

@@ -20,7 +20,7 @@ from .predict_inputs import PredictInputs
 from .prediction_run import EXPORT, IMPORT, PredictionRun
 from .result_saving import ResultSaving
 from .result_view import ResultView
-from .results import PREDICTION_MARK, PredictionNodes, findResults
+from .results import PREDICTION_MARK, PredictionNodes, findResults, onlyPrediction
 from .wording import errorHtml
 from .worker import WorkerFailed
 from .worker_timer import WorkerTimer
@@ -64,6 +64,9 @@ class PredictPanel(Panel):
         super().setParameters(parameters)
         self.inputs.setParameters(parameters)
         if parameters is not None:
+            if parameters.prediction is None and not self.isRunning:
+                # A scene that a batch has saved holds its result, but no state of this panel.
+                parameters.prediction = onlyPrediction()
             self._show_prediction()
             self._update()
 
@@ -74,6 +77,7 @@ class PredictPanel(Panel):
         self.onCancel()
         self.maskMaking.cancel()
         self.resultView.forget()
+        self.ui.predictErrorLabel.setVisible(False)
 
     def cleanup(self) -> None:
         self._end()

@@ -129,6 +129,16 @@ def findResults(textNode: Any) -> PredictionNodes:
     )
 
 
+def onlyPrediction() -> Any:
+    """The text node of the scene's prediction, or None when there is none or more than one."""
+    found = [
+        node
+        for node in slicer.util.getNodesByClass("vtkMRMLTextNode")
+        if node.GetAttribute(PREDICTION_MARK)
+    ]
+    return found[0] if len(found) == 1 else None
+
+
 def isOurs(node: Any) -> bool:
     """Whether a node was made by a prediction."""
     return bool(node.GetAttribute(f"{ATTRIBUTE}.ModelId"))
