@@ -22,10 +22,10 @@ from slicer.util import VTKObservationMixin
 if not (Path(__file__).parent / "WSPCirrhosisLib").is_dir():
     sys.path.append(str(Path(__file__).resolve().parent.parent))
 
-from WSPCirrhosisSlicer.packages import missingPackages
-from WSPCirrhosisSlicer.prediction_run import PredictionInputs, PredictionRun
-from WSPCirrhosisSlicer.results import PredictionNodes
-from WSPCirrhosisSlicer.sample_data import registerSampleData
+from WSPCirrhosisSlicer.predict.prediction_run import PredictionInputs, PredictionRun
+from WSPCirrhosisSlicer.scene.results import PredictionNodes
+from WSPCirrhosisSlicer.setup.packages import missingPackages
+from WSPCirrhosisSlicer.setup.sample_data import registerSampleData
 from WSPCirrhosisSlicer.worker import Worker
 
 from WSPCirrhosisLib.errors import InputError
@@ -125,12 +125,12 @@ class WSPCirrhosisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     @staticmethod
     def _sections() -> list[Any]:
         # Not at file scope: headless, the logic is used without any of this.
-        from WSPCirrhosisSlicer.batch_panel import BatchPanel
-        from WSPCirrhosisSlicer.fit_panel import FitPanel
-        from WSPCirrhosisSlicer.models_panel import ModelsPanel
-        from WSPCirrhosisSlicer.predict_panel import PredictPanel
-        from WSPCirrhosisSlicer.pretrain_panel import PretrainPanel
-        from WSPCirrhosisSlicer.setup_panel import SetupPanel
+        from WSPCirrhosisSlicer.batch.batch_panel import BatchPanel
+        from WSPCirrhosisSlicer.fit.fit_panel import FitPanel
+        from WSPCirrhosisSlicer.models.models_panel import ModelsPanel
+        from WSPCirrhosisSlicer.predict.predict_panel import PredictPanel
+        from WSPCirrhosisSlicer.pretrain.pretrain_panel import PretrainPanel
+        from WSPCirrhosisSlicer.setup.setup_panel import SetupPanel
 
         # Models first: the others ask which one is in use.
         return [ModelsPanel, SetupPanel, PredictPanel, BatchPanel, PretrainPanel, FitPanel]
@@ -212,7 +212,7 @@ class WSPCirrhosisTest(ScriptedLoadableModuleTest):
             worker.wait(timeout=120)
 
     def test_the_shipped_model_is_whole_and_says_that_it_is_synthetic(self) -> None:
-        from WSPCirrhosisSlicer.models import modelRegistry
+        from WSPCirrhosisSlicer.models.available import modelRegistry
 
         from WSPCirrhosisLib.model_file import ModelFile
 
@@ -223,7 +223,7 @@ class WSPCirrhosisTest(ScriptedLoadableModuleTest):
         self.assertTrue(verified.card.synthetic)
 
     def test_what_each_task_needs_is_known(self) -> None:
-        from WSPCirrhosisSlicer.packages import PREDICT, TRAIN, requirementsOf
+        from WSPCirrhosisSlicer.setup.packages import PREDICT, TRAIN, requirementsOf
 
         self.assertEqual(len(requirementsOf(PREDICT)), 1)
         self.assertTrue(requirementsOf(TRAIN)[0].startswith("torch"))

@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
     chosen = options.parse_args(arguments)
 
     import slicer
-    from WSPCirrhosisSlicer.loading import loadCase
+    from WSPCirrhosisSlicer.scene.loading import loadCase
 
     from WSPCirrhosis import WSPCirrhosisLogic
     from WSPCirrhosisLib.errors import BAD_INPUT, InputError

@@ -135,7 +135,7 @@ settle()
 if hasattr(slicer.modules, "segmenteditor"):
     ui.segmentEditorButton.click()
 else:
-    from WSPCirrhosisSlicer.liver_mask import addEmptyLiver
+    from WSPCirrhosisSlicer.predict.liver_mask import addEmptyLiver
     making._onMask(*addEmptyLiver(ct))
 settle()
 found["drawn"] = [ui.maskSelector.currentNode().GetName(), ui.maskSelector.currentSegmentID()]

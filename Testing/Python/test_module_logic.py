@@ -348,7 +348,7 @@ def test_every_outcome_has_words_and_a_colour_of_its_own(tmp_path):
 import WSPCirrhosis
 from WSPCirrhosisLib.errors import InputError
 from WSPCirrhosisLib.fitness import GRAVEST_FIRST
-from WSPCirrhosisSlicer.wording import decisionText, errorHtml, resultHtml, resultText, severityText, warningsHtml
+from WSPCirrhosisSlicer.predict.wording import decisionText, errorHtml, resultHtml, resultText, severityText, warningsHtml
 from WSPCirrhosisSlicer.worker import WorkerFailed
 interval = {"low": 0.3, "high": 0.7, "level": 0.9}
 texts = set()

@@ -28,7 +28,7 @@ widget = slicer.modules.wspcirrhosis.widgetRepresentation().self()
 ui, found = widget.ui, {}
 ui.modelsCollapsibleButton.collapsed = False
 parameters = lambda: widget.panels[0].parameters
-from WSPCirrhosisSlicer.models import modelsFolder
+from WSPCirrhosisSlicer.models.available import modelsFolder
 
 def state():
     selector, table = ui.modelSelector, ui.modelsTable

@@ -215,7 +215,7 @@ def click_point(number):
     settle()
 
 def cancelled_ten_times():
-    from WSPCirrhosisSlicer.prediction_run import IMPORT, PREDICT
+    from WSPCirrhosisSlicer.predict.prediction_run import IMPORT, PREDICT
     kept = ui.resultLabel.text
     run_ = lambda: panel._timer.worker
 
@@ -293,7 +293,7 @@ def saved_and_loaded():
     return ct
 
 def removed_while_running(ct):
-    from WSPCirrhosisSlicer.prediction_run import PREDICT
+    from WSPCirrhosisSlicer.predict.prediction_run import PREDICT
     ui.predictButton.click()
     wait(lambda: panel._timer.worker.stage == PREDICT)
     scene.RemoveNode(ct)

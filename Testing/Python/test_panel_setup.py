@@ -22,7 +22,7 @@ slicer.util.selectModule("WSPCirrhosis")
 widget = slicer.modules.wspcirrhosis.widgetRepresentation().self()
 ui, found, asked, errors = widget.ui, {}, [], []
 ui.setupCollapsibleButton.collapsed = False
-from WSPCirrhosisSlicer import installation, packages, setup_panel
+from WSPCirrhosisSlicer.setup import installation, packages, setup_panel
 
 # The one thing a test cannot do is press OK in Slicer's own question.
 def answering(yes):
@@ -190,7 +190,7 @@ def test_the_version_of_torch_asked_for_is_the_projects():
     project = (host.ROOT / "pyproject.toml").read_text("utf-8")
     sys.path.insert(0, str(host.MODULE_FOLDER))
     try:
-        from WSPCirrhosisSlicer.packages import TORCH, offlineCommands, packageName
+        from WSPCirrhosisSlicer.setup.packages import TORCH, offlineCommands, packageName
     finally:
         sys.path.remove(str(host.MODULE_FOLDER))
     assert f'"{TORCH}"' in project

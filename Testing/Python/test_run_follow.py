@@ -21,8 +21,8 @@ from WSPCirrhosisLib.run_folder import RunFolder
 
 sys.path.append(str(host.MODULE_FOLDER))
 from WSPCirrhosisSlicer.file_tail import FileTail
-from WSPCirrhosisSlicer.run_follow import RunFollower
-from WSPCirrhosisSlicer.run_launch import RunLaunch, forgetOutput, whyItDidNotBegin
+from WSPCirrhosisSlicer.pretrain.run_follow import RunFollower
+from WSPCirrhosisSlicer.pretrain.run_launch import RunLaunch, forgetOutput, whyItDidNotBegin
 
 PATIENCE_S = 180
 # More steps than any test waits for.
@@ -39,7 +39,7 @@ PARENT = """
 import json, sys, time
 sys.path[:0] = [sys.argv[1], sys.argv[2]]
 from WSPCirrhosisLib.pretrain_config import PretrainConfig
-from WSPCirrhosisSlicer.run_launch import RunLaunch
+from WSPCirrhosisSlicer.pretrain.run_launch import RunLaunch
 config = PretrainConfig.from_dict(json.loads(sys.argv[6]))
 launch = RunLaunch(sys.argv[3], sys.argv[4], config, scratch=sys.argv[5])
 print(launch.pid, flush=True)

@@ -11,7 +11,7 @@ SCRIPT = """
 import json, socket
 from pathlib import Path
 import SampleData, slicer
-from WSPCirrhosisSlicer import sample_data
+from WSPCirrhosisSlicer.setup import sample_data
 from WSPCirrhosisLib.files import sha256_of
 
 folder, found = Path(sys.argv[1]), {}

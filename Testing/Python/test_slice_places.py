@@ -9,7 +9,7 @@ import itertools
 import numpy as np, slicer, vtk
 sys.path.insert(0, sys.argv[1])
 import WSPCirrhosis
-from WSPCirrhosisSlicer.slice_places import SlicePlaces, rememberSliceAxis
+from WSPCirrhosisSlicer.scene.slice_places import SlicePlaces, rememberSliceAxis
 rng = np.random.default_rng(0)
 # As the library has it: (k, j, i) run upwards, to the back, to the left; spacing in mm, first voxel's place in RAS.
 canonical = rng.normal(0, 1, (7, 6, 5)).astype(np.float32)

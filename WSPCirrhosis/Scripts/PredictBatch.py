@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str]) -> int:
     """Returns the exit status: 0 done, 2 bad input, 3 some cases failed, 4 cancelled, 1 our defect."""
     options = parser().parse_args(arguments)
-    from WSPCirrhosisSlicer.batch import predictCohort, predictOne
+    from WSPCirrhosisSlicer.batch.headless import predictCohort, predictOne
 
     from WSPCirrhosis import WSPCirrhosisLogic
     from WSPCirrhosisLib.errors import BAD_INPUT, CANCELLED, DEFECT, Cancelled, InputError

@@ -1,0 +1,1 @@
+"""The Models section: which there are, what their cards say, the one in use."""

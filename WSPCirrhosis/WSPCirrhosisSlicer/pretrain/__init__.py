@@ -1,0 +1,1 @@
+"""The Pretrain section: runs started, followed, stopped and gone on with."""

@@ -1,0 +1,1 @@
+"""MRML nodes out to files, and a worker's results back into the scene."""

@@ -1,0 +1,1 @@
+"""The Set-up section: what is installed and what this computer has; sample data."""
