@@ -103,6 +103,13 @@ class WSPCirrhosisWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panels = []
         self.removeObservers()
 
+    def onReload(self) -> None:
+        """Reload the sections and the library too: Slicer by itself reloads this file alone."""
+        packages = ("WSPCirrhosisSlicer", "WSPCirrhosisLib")
+        for name in [name for name in sys.modules if name.partition(".")[0] in packages]:
+            del sys.modules[name]
+        ScriptedLoadableModuleWidget.onReload(self)
+
     def onSceneStartClose(self, caller: Any, event: str) -> None:
         """Nothing may work on nodes that are about to go."""
         for section in self.panels:

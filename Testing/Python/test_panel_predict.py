@@ -322,11 +322,16 @@ def reloaded_while_running():
     ui.predictButton.click()
     wait(lambda: panel._timer.worker.worker is not None)
     pid = panel._timer.worker.worker.pid
-    slicer.util.reloadScriptedModule("WSPCirrhosis")
+    sections = list(widget.panels)
+    # The button "Reload" of the developer's section.
+    widget.onReload()
     settle()
     found["reloaded while running"] = [panel.isRunning, group_lives(pid), leftovers()]
     fresh = slicer.modules.wspcirrhosis.widgetRepresentation().self()
     found["ready after reload"] = [fresh is not widget, fresh.ui.predictButton.enabled]
+    # The sections' files are read anew too, not only the module's own.
+    old = {type(section) for section in sections}
+    found["all reloaded"] = not any(type(section) in old for section in fresh.panels)
 
 ct, mask = inputs()
 label_map()
@@ -478,6 +483,7 @@ def test_closing_the_scene_or_reloading_the_module_ends_the_run(found):
     assert found["closed while running"] == [False, False, []]
     assert found["reloaded while running"] == [False, False, []]
     assert found["ready after reload"] == [True, True]
+    assert found["all reloaded"]
 
 
 def test_slicers_process_never_imports_what_computes(found):
