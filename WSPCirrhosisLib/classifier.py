@@ -22,7 +22,8 @@ from .logistic_regression import (
 )
 from .statistics import youden_threshold
 
-# Wide enough that neither end is what is chosen, unless there is nothing to be learned.
+# Wide enough that an end is only chosen where there is nothing to be learned, or nothing to be mistaken about: classes
+# that a plane separates ask for ever more, and the calibration takes back what is too much.
 STRENGTHS = (1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0, 1000.0)
 # Where a class has a single patient to train on there is nothing to choose the strength by.
 STRENGTH_UNCHOSEN = 0.01
