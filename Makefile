@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SLICER := $(BIN)/python Testing/SlicerBench --no-main-window --no-splash --additional-module-paths WSPCirrhosis
 
-.PHONY: venv demo demo-train demo-model test test-slow test-gpu lint format figures
+.PHONY: venv demo demo-train demo-model test test-slow test-gpu lint format figures screenshots
 
 venv: $(VENV)/ready
 
@@ -57,3 +57,7 @@ format: venv
 figures: venv $(UNSEEN)
 	$(BIN)/python Resources/Screenshots/phantoms.py
 	rm -rf build/figures && $(DEMO) build/figures && cp build/figures/slice.png Resources/Screenshots/prediction.png
+
+# The pictures of the panel in README and tutorial, on phantoms, in the bench or the Slicer of SLICER_EXECUTABLE.
+screenshots: venv
+	$(BIN)/python Resources/Screenshots/make_screenshots.py

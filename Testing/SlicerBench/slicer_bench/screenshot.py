@@ -23,6 +23,12 @@ _ROUNDS = 5
 def use_palette(name: str) -> None:
     """Show everything in the palette `light` or `dark` from now on."""
     apply_palette(QApplication.instance(), name)
+    for label in QApplication.instance().allWidgets():
+        # Links keep the colour of the palette that their text was set in.
+        if isinstance(label, QLabel) and "<a " in label.text():
+            text = label.text()
+            label.setText("")
+            label.setText(text)
     settle()
 
 
@@ -88,6 +94,9 @@ def _is_cut(widget: QWidget) -> bool:
     if isinstance(widget, QLabel):
         needed = widget.minimumSizeHint()
         return widget.width() < needed.width() or widget.height() < needed.height()
+    if isinstance(widget, QComboBox) and widget.isEditable():
+        # A text that is typed scrolls.
+        return False
     # Beside its text a button has frame and icon, a combo box frame and arrow.
     beside = 28 if isinstance(widget, QComboBox) else 8
     return widget.width() < widget.fontMetrics().horizontalAdvance(_text(widget)) + beside

@@ -51,7 +51,19 @@ def read_volume(path: str, properties: dict[str, Any], messages: Any) -> Any:
         messages.AddMessage(vtk.vtkCommand.ErrorEvent, f"Not a volume Slicer can read: {path}")
     elif properties.get("colorNodeID") and node.GetDisplayNode():
         node.GetDisplayNode().SetAndObserveColorNodeID(properties["colorNodeID"])
+    if node is not None and properties.get("show", True):
+        _show(node)
     return node
+
+
+def _show(node: Any) -> None:
+    """Put a volume into the slice views, as Slicer does with those it loads from files."""
+    logic = slicer.app.applicationLogic()
+    if node.IsA("vtkMRMLLabelMapVolumeNode"):
+        logic.GetSelectionNode().SetActiveLabelVolumeID(node.GetID())
+    else:
+        logic.GetSelectionNode().SetActiveVolumeID(node.GetID())
+    logic.PropagateVolumeSelection()
 
 
 def read_segmentation(path: str, properties: dict[str, Any], messages: Any) -> Any:

@@ -29,6 +29,7 @@ class HeatmapView:
                 self._remember(view)
                 view.SetForegroundVolumeID(heatmapNode.GetID())
             view.SetForegroundOpacity(opacity)
+        self._update_legend(heatmapNode)
 
     def setOpacity(self, heatmapNode: Any, opacity: float) -> None:
         """Change the opacity in the views that show it."""
@@ -42,6 +43,7 @@ class HeatmapView:
             isThere = identifier and slicer.mrmlScene.GetNodeByID(identifier) is not None
             view.SetForegroundVolumeID(identifier if isThere else None)
             view.SetForegroundOpacity(opacity)
+        self._update_legend(heatmapNode)
 
     def forget(self) -> None:
         """The scene is closed: there is nothing to give back."""
@@ -55,6 +57,13 @@ class HeatmapView:
                 view.GetForegroundVolumeID(),
                 view.GetForegroundOpacity(),
             )
+
+    @staticmethod
+    def _update_legend(heatmapNode: Any) -> None:
+        # Legends look again at what the views show when a person has changed it, not when a script has.
+        legend = slicer.modules.colors.logic().GetColorLegendDisplayNode(heatmapNode)
+        if legend is not None:
+            legend.Modified()
 
     @staticmethod
     def _views_with(heatmapNode: Any) -> list[Any]:

@@ -52,6 +52,8 @@ class SetupPanel(Panel):
         ui.setupCollapsibleButton.connect("contentsCollapsed(bool)", self.onCollapsed)
         for table in (ui.packagesTable, ui.systemTable):
             table.verticalHeader().setVisible(False)
+            # A text that is wrapped when the panel becomes narrower needs a higher row.
+            table.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
             table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
             table.horizontalHeader().setStretchLastSection(True)
         download, install = offlineCommands(sys.executable)
@@ -82,7 +84,6 @@ class SetupPanel(Panel):
         for row, (needed, task) in enumerate(rows):
             for column, text in ((PACKAGE, needed), (TASK, task), (INSTALLED, _state(needed))):
                 table.setItem(row, column, qt.QTableWidgetItem(text))
-        table.resizeRowsToContents()
         self._showButton(self.ui.installPredictButton, missingPackages(PREDICT))
         # The encoder's representations go into the model file that Predict runs: both are needed.
         self._showButton(
@@ -145,7 +146,6 @@ class SetupPanel(Panel):
                 item = qt.QTableWidgetItem(text)
                 item.setToolTip(text)
                 table.setItem(row, column, item)
-        table.resizeRowsToContents()
         self.ui.copySystemButton.setEnabled(bool(facts))
         self.ui.copySystemButton.setToolTip(
             _("Copy the table as text, to send it to somebody. It names no user and no folder")
