@@ -27,8 +27,8 @@ LIMIT_S = 600
 
 def main() -> int:
     # Paths are seen in the pictures: they are to name nobody's folders.
-    with tempfile.TemporaryDirectory(prefix="study-") as work:
-        return make_pictures(Path(work) / "phantoms", Path(work) / "pictures")
+    with tempfile.TemporaryDirectory(prefix="wsp-") as work:
+        return make_pictures(Path(work) / "study", Path(work) / "pictures")
 
 
 def make_pictures(phantoms: Path, taken: Path) -> int:
@@ -89,10 +89,12 @@ def take_pictures(phantoms: Path, folder: Path) -> int:
 
 
 def shrink(path: Path, smaller: Path) -> None:
-    """Few colours are enough for a panel, and a third of the bytes."""
+    """Few colours are enough for a panel, and a third of the bytes; the views of the window have more."""
     with Image.open(path) as picture:
-        few = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
-        few.save(smaller, optimize=True)
+        picture = picture.convert("RGB")
+        if not path.name.startswith("window"):
+            picture = picture.quantize(COLOURS, dither=Image.Dither.NONE)
+        picture.save(smaller, optimize=True)
 
 
 if __name__ == "__main__":
