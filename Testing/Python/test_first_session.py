@@ -37,7 +37,7 @@ widget = slicer.modules.wspcirrhosis.widgetRepresentation().self()
 ui = widget.ui
 panel = next(each for each in widget.panels if type(each).__name__ == "PredictPanel")
 slicer.util.loadVolume(str(folder / "ct0.nrrd"))
-# A mask as Slicer keeps it has names; that of a plain label image would have to be chosen, a click more.
+# A mask as Slicer keeps it has names; that of a plain label image has to be chosen, see below.
 liver = slicer.util.loadSegmentation(str(folder / "liver0.nrrd"))
 liver.GetSegmentation().GetNthSegment(0).SetName("Liver")
 wait(lambda: ui.predictButton.enabled)
@@ -56,6 +56,16 @@ slicer.util.loadScene(str(saved))
 wait(lambda: ui.resultLabel.text)
 found["loaded"] = ui.resultLabel.text
 found["clicks"] = clicks
+
+slicer.mrmlScene.Clear(0)
+slicer.util.loadVolume(str(folder / "ct0.nrrd"))
+settled = lambda text: lambda: ui.maskHintLabel.visible and text in ui.maskHintLabel.text
+wait(settled("No liver mask yet"))
+unnamed = slicer.util.loadSegmentation(str(folder / "liver0.nrrd"))
+wait(settled("which segment is the liver"))
+ui.maskSelector.setCurrentNode(unnamed)
+wait(lambda: ui.predictButton.enabled)
+found["unnamed liver"] = not ui.maskHintLabel.visible
 (folder / "found.json").write_text(json.dumps(found), encoding="utf-8")
 """
 
@@ -80,6 +90,10 @@ def test_the_result_is_there_again_when_the_scene_is_loaded(found):
 
 def test_the_newcomer_sees_predict_alone_and_that_the_shipped_model_means_nothing(found):
     assert found["openSections"] == ["predict"] and found["banner"]
+
+
+def test_a_mask_whose_segment_has_no_name_is_asked_for_and_chosen_by_one_step(found):
+    assert found["unnamed liver"]
 
 
 def test_everything_the_readme_and_the_tutorial_name_is_there():

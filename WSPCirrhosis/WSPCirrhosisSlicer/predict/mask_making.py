@@ -85,6 +85,11 @@ class MaskMaking:
                 )
             )
 
+        if not isRunning and _hasMasks():
+            ui.maskHintLabel.setText(
+                _("Choose above which segment is the liver; none is named so, or more than one.")
+            )
+
     def onMake(self) -> None:
         """Start TotalSegmentator, or cancel it."""
         if self.isRunning:
@@ -134,3 +139,9 @@ class MaskMaking:
     def _end(self) -> None:
         self._timer = None
         self.ui.maskHintLabel.setToolTip("")
+
+
+def _hasMasks() -> bool:
+    """Whether the scene holds something that may be a liver mask."""
+    kinds = ("vtkMRMLSegmentationNode", "vtkMRMLLabelMapVolumeNode")
+    return any(slicer.util.getNodesByClass(kind) for kind in kinds)
