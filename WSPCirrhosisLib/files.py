@@ -171,7 +171,7 @@ def output_errors(path: str | Path, option: str = "--output") -> Iterator[None]:
 _UNFINISHED = re.compile(r"^\.(.+)\.[0-9a-f]{8}\.part$")
 _NOT_WRITABLE = (
     *(errno.EACCES, errno.EPERM, errno.EROFS),
-    *(errno.ENOTDIR, errno.ENOENT, errno.EEXIST),
+    *(errno.ENOTDIR, errno.ENOENT, errno.EEXIST, errno.ENAMETOOLONG),
 )
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,16 @@ from .held_run import HeldRun
 # A heartbeat older than this, on a machine whose locks cannot be seen from here, belongs to a dead run.
 STALE_SECONDS = 60.0
 ENDINGS = ("finished", "stopped", "failed")
+# What a heartbeat may hold; a folder from elsewhere holds anything, and a process number ends up in `kill`.
+_FITS: dict[str, Callable[[Any], bool]] = {
+    "pid": lambda value: type(value) is int and value > 0,
+    "host": lambda value: isinstance(value, str),
+    "time": lambda value: type(value) in (int, float) and math.isfinite(value),
+    "step": lambda value: type(value) is int and value >= 0,
+    "total": lambda value: type(value) is int and value >= 0,
+    "checkpoint_step": lambda value: value is None or (type(value) is int and value >= 0),
+    "status": lambda value: isinstance(value, str),
+}
 
 
 class RunFolder:
@@ -53,7 +64,10 @@ class RunFolder:
 
     def exists(self) -> bool:
         """Whether the folder holds a run, in whatever state."""
-        return self.config_file.is_file()
+        try:
+            return self.config_file.is_file()
+        except OSError:  # a name that is too long, a folder that may not be entered
+            return False
 
     def state(self) -> str:
         """``new``, ``running``, ``finished``, ``stopped``, ``failed`` or, when it died without a word, ``killed``."""
@@ -69,8 +83,13 @@ class RunFolder:
         return "running" if _is_fresh(beat) else "killed"
 
     def heartbeat(self) -> dict[str, Any]:
-        """``pid, host, time, step, total, checkpoint_step, status``; empty when there is none."""
-        return _read_json(self.heartbeat_file) or {}
+        """``pid, host, time, step, total, checkpoint_step, status``, without what is damaged of them."""
+        beat = _read_json(self.heartbeat_file)
+        if not isinstance(beat, dict):
+            return {}
+        return {
+            name: beat[name] for name, fits in _FITS.items() if name in beat and fits(beat[name])
+        }
 
     def config(self) -> dict[str, Any]:
         """What `config.json` holds.
@@ -166,9 +185,9 @@ class RunFolder:
                 something that is no run), ``run.held`` when a live run holds it, ``output.*``.
         """
         was_run = self.exists()
-        self.refuse_unfit(resume)
-        made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         with output_errors(self.path):
+            self.refuse_unfit(resume)
+            made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
             self.path.mkdir(parents=True, exist_ok=True)
             lock = open(self._lock_file, "a+b")  # noqa: SIM115, held below
         with lock:

@@ -297,6 +297,39 @@ def test_a_run_that_was_followed_before_is_shown_whole_again():
     assert "saved" in ui.runStateLabel.text
 
 
+def test_a_run_that_cannot_be_asked_to_stop_says_why():
+    run = RunFolder(choose_new(COHORT))
+    run.path.mkdir()
+    write_json(run.config_file, folder.config())
+    beat = {"status": "running", "step": 1, "total": 9, "time": time.time(), "host": "elsewhere"}
+    write_json(run.heartbeat_file, beat)
+    run.stop_file.symlink_to(FOLDER / "nowhere" / "STOP")
+    ui.runFolderLineEdit.setCurrentPath("")
+    ui.runFolderLineEdit.setCurrentPath(str(run.path))
+    ui.stopButton.click()
+    assert "cannot be asked to stop: No such file" in ui.pretrainMessageLabel.text
+    assert ui.stopButton.enabled
+
+
+def test_a_folder_that_is_moved_away_while_it_is_followed_takes_nothing_along_but_the_run():
+    path = FOLDER / "moved"
+    RUN.rename(path)
+    ui.runFolderLineEdit.setCurrentPath(str(RUN))
+    assert not is_shown(ui.pretrainRunGroupBox)
+    path.rename(RUN)
+    ui.newRunButton.click()
+    ui.runFolderLineEdit.setCurrentPath(str(RUN))
+    charts = len(slicer.util.getNodesByClass("vtkMRMLPlotChartNode"))
+    RUN.rename(path)
+    wait(lambda: not is_shown(ui.pretrainRunGroupBox), "the folder is missed")
+    assert "folder is gone" in ui.pretrainMessageLabel.text
+    assert len(slicer.util.getNodesByClass("vtkMRMLPlotChartNode")) == charts
+    path.rename(RUN)
+    wait(lambda: is_shown(ui.pretrainRunGroupBox) and is_shown(ui.lossPlotView), "it is back")
+    assert steps_of("Pretraining run") == list(range(1, len(folder.metrics()) + 1))
+    assert len(slicer.util.getNodesByClass("vtkMRMLPlotChartNode")) == charts
+
+
 def test_another_module_and_back_changes_nothing():
     before = said()
     slicer.util.selectModule("Data" if hasattr(slicer.modules, "data") else "Welcome")

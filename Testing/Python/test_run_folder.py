@@ -64,6 +64,37 @@ def test_state_follows_a_run_from_new_to_finished(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "beat",
+    [
+        "[1]",
+        '{"status": ["x"]}',
+        '{"status": "running", "host": "elsewhere", "time": "noon"}',
+        '{"status": "running", "host": "elsewhere", "time": 1e999}',
+    ],
+)
+def test_a_damaged_heartbeat_is_that_of_a_dead_run(tmp_path, beat):
+    folder = RunFolder(tmp_path)
+    write_json(folder.config_file, {"format_version": 1})
+    folder.heartbeat_file.write_text(beat, encoding="utf-8")
+    assert folder.state() == "killed"
+
+
+@pytest.mark.parametrize("pid", [-1, 0, "1", True])
+def test_what_is_no_process_number_is_not_told_to_anybody_who_would_end_it(tmp_path, pid):
+    folder = RunFolder(tmp_path)
+    write_json(folder.heartbeat_file, {"pid": pid, "step": 3})
+    assert folder.heartbeat() == {"step": 3}
+
+
+def test_a_name_that_is_too_long_is_that_of_no_run_and_refused_in_words(tmp_path):
+    folder = RunFolder(tmp_path / ("x" * 300))
+    assert folder.state() == "new"
+    with pytest.raises(InputError) as refused, folder.hold(resume=False):
+        pass
+    assert refused.value.code == "output.not_writable"
+
+
+@pytest.mark.parametrize(
     ("error", "state"),
     [
         (Cancelled("enough"), "stopped"),

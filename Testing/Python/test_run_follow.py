@@ -214,3 +214,23 @@ def test_a_run_on_another_computer_is_never_ended_from_here(tmp_path):
     follower.endProcess()
     follower.requestStop()
     assert polled(follower).state == "stopping"
+
+
+@pytest.mark.parametrize(
+    "config",
+    ["[]", '{"config": []}', '{"config": {"batch_size": "x", "epochs": []}, "cohort": 3}'],
+)
+def test_a_folder_that_was_damaged_or_made_by_another_version_can_be_looked_at(tmp_path, config):
+    folder = RunFolder(tmp_path)
+    folder.config_file.write_text(config, encoding="utf-8")
+    beat = {"status": "stopped", "step": 3, "total": "x", "checkpoint_step": 2}
+    write_json(folder.heartbeat_file, beat)
+    folder.events_file.write_text(
+        '[1]\n{"event": "progress", "step": "x", "eta_s": "soon"}\n{"event": "error", "code": 3}\n',
+        encoding="utf-8",
+    )
+    folder.metrics_file.write_text("step,loss\n1,nan\n2\nx,y\n3,2.5\n", encoding="utf-8")
+    follower = polled(RunFollower(tmp_path))
+    assert (follower.state, follower.step, follower.total) == ("stopped", 3, 0)
+    assert (follower.resumesInEpoch, follower.stageStep, follower.etaSeconds) == (3, 0, None)
+    assert [row["step"] for row in follower.rows] == [1, 3] and follower.error == {"event": "error"}

@@ -40,7 +40,7 @@ class PretrainPanel(Panel):
         self._view = RunView(self.ui)
         self._run: RunFollower | None = None
         self._launch: RunLaunch | None = None
-        self._launchError = ""
+        self._error = ""
         self._timer = qt.QTimer()
         self._timer.setInterval(INTERVAL_MS)
         self._timer.connect("timeout()", self._look)
@@ -131,16 +131,22 @@ class PretrainPanel(Panel):
         try:
             config = PretrainConfig.from_dict(self._run.config)
         except (InputError, TypeError) as error:
-            self._launchError = errorText(error)
+            self._error = errorText(error)
             self._showWhatCanBeDone()
             return
         self._launchRun(config, resume=True)
 
     def _stop(self) -> None:
+        self._error = ""
         if self._isStarting():
             self._launch.end()
         elif self._run.state == "running":
-            self._run.requestStop()
+            try:
+                self._run.requestStop()
+            except OSError as error:
+                self._error = _("The run cannot be asked to stop: {reason}.").format(
+                    reason=error.strerror
+                )
         elif self._run.state == "stopping" and self._endNowConfirmed():
             self._run.endProcess()
         self._look()
@@ -155,14 +161,14 @@ class PretrainPanel(Panel):
     # What follows from it.
 
     def _launchRun(self, config: PretrainConfig, resume: bool) -> None:
-        self._launchError = ""
+        self._error = ""
         cohort, folder = self.parameters.cohortPath, self.parameters.runFolder
         try:
             self._launch = RunLaunch(
                 cohort, folder, config, scratch=slicer.app.temporaryPath, resume=resume
             )
         except OSError as error:
-            self._launchError = errorText(error)
+            self._error = errorText(error)
         else:
             last_run.remember(folder, cohort)
         self._look()
@@ -170,7 +176,7 @@ class PretrainPanel(Panel):
     def _follow(self, path: str) -> None:
         """Show the run in another folder, or what a new run there would be."""
         if self._run is None or not path or Path(path) != self._run.folder.path:
-            self._launch, self._launchError = None, ""
+            self._launch, self._error = None, ""
             self._view.clear()
             self._run = RunFollower(path) if path else None
             if self._run is not None:
@@ -191,7 +197,7 @@ class PretrainPanel(Panel):
         scratch = slicer.app.temporaryPath
         if self._run.state == "new":
             error = whyItDidNotBegin(path, scratch)
-            self._launchError = errorText(error) if error else ""
+            self._error = errorText(error) if error else ""
         elif not self._run.isRunning:
             forgetOutput(path, scratch)
 
@@ -210,6 +216,8 @@ class PretrainPanel(Panel):
             self._concludeLaunch()
             if wasRunning and not self._run.isRunning and self._launch is None:
                 forgetOutput(self._run.folder.path, slicer.app.temporaryPath)
+            if wasRun and not self._isRun() and self._launch is None and not self._error:
+                self._error = _("The run's folder is gone: moved, renamed or removed.")
             if wasRun != self._isRun():
                 self.ui.pretrainSettingsGroupBox.collapsed = self._isRun()
                 self._showSettings()
@@ -232,7 +240,7 @@ class PretrainPanel(Panel):
             # What the run could still write down is told with its state, to everybody who follows it.
             told = self._run.error or {}
             if self._run.state != "failed" or told.get("message") != getattr(error, "message", ""):
-                self._launchError = errorText(error)
+                self._error = errorText(error)
 
     def _isStarting(self) -> bool:
         return self._launch is not None and not self._launch.hasEnded() and not self._run.isRunning
@@ -260,7 +268,7 @@ class PretrainPanel(Panel):
             _("Take a new folder beside the cohort table"),
         )
         self._settings.setEnabled(not self._isRun() and not isStarting)
-        self._say("" if isStarting else self._launchError or problem)
+        self._say("" if isStarting else self._error or problem)
         lastRun = last_run.recall()[0]
         isOffered = self._run is None and bool(lastRun) and RunFolder(lastRun).exists()
         self.ui.reattachButton.setVisible(isOffered)
@@ -268,7 +276,7 @@ class PretrainPanel(Panel):
             self.ui.reattachButton.setText(lastRunText(Path(lastRun).name))
 
     def _say(self, message: str) -> None:
-        color = RED if self._launchError else AMBER
+        color = RED if self._error else AMBER
         self.ui.pretrainMessageLabel.setStyleSheet(
             f"background-color: {color}; color: white; padding: 4px;"
         )

@@ -130,10 +130,11 @@ def _makeNodes(follower: RunFollower, key: str) -> list[Any]:
 
 def _provenance(follower: RunFollower) -> dict[str, str]:
     record = follower.record
+    cohort = record.get("cohort")
     return {
         "Settings": json.dumps(follower.config, sort_keys=True),
         "LibraryVersion": str(record.get("library_version", "")),
-        "CohortSha256": str(record.get("cohort", {}).get("sha256", "")),
+        "CohortSha256": str(cohort.get("sha256", "")) if isinstance(cohort, dict) else "",
     }
 
 

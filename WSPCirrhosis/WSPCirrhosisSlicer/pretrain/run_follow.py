@@ -8,10 +8,12 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from WSPCirrhosisLib.errors import InputError
+from WSPCirrhosisLib.pretrain_config import PretrainConfig
 from WSPCirrhosisLib.run_folder import RunFolder
 
 from ..file_tail import FileTail
@@ -69,14 +71,13 @@ class RunFollower:
         elif not self.config:
             with suppress(InputError):
                 self.record = self.folder.config()
-                self.config = self.record.get("config", {})
+                self.config = _fitting(self.record.get("config"))
         beat = self.folder.heartbeat()
         self.checkpointStep = beat.get("checkpoint_step")
         self._readEvents()
         self._readMetrics()
         self.logLines = self._tails["log"].read()[1]
-        self.total = int(beat.get("total") or 0)
-        self.step = int(beat.get("step") or 0)
+        self.total, self.step = beat.get("total", 0), beat.get("step", 0)
 
     @property
     def isRunning(self) -> bool:
@@ -108,7 +109,8 @@ class RunFollower:
     @property
     def canBeEnded(self) -> bool:
         """Whether its process is one of this machine."""
-        return self.isRunning and self.folder.heartbeat().get("host") == socket.gethostname()
+        beat = self.folder.heartbeat()
+        return self.isRunning and "pid" in beat and beat.get("host") == socket.gethostname()
 
     def endProcess(self) -> None:
         """End the run's process at once; what it did since its last checkpoint is lost."""
@@ -130,13 +132,14 @@ class RunFollower:
         for event in _objects(lines):
             kind = event.get("event")
             if kind == "progress":
-                self.stage = event.get("stage", "")
-                self.stageStep, self.stageTotal = event.get("step", 0), event.get("total", 0)
-                self.etaSeconds = event.get("eta_s")
+                self.stage = str(event.get("stage", ""))
+                self.stageStep, self.stageTotal = _count(event, "step"), _count(event, "total")
+                eta = event.get("eta_s")
+                self.etaSeconds = eta if isinstance(eta, int | float) else None
                 # A resumed run has left its former error behind.
                 self.error = None
             elif kind == "error":
-                self.error = event
+                self.error = {key: value for key, value in event.items() if isinstance(value, str)}
 
     def _readMetrics(self) -> None:
         self.anew, lines = self._tails["metrics"].read()
@@ -148,6 +151,22 @@ class RunFollower:
             with suppress(ValueError):
                 values = [float(text) for text in line.split(",")]
                 self.rows.append(dict(zip(self._columns, values, strict=True)))
+
+
+def _fitting(config: Any) -> dict[str, Any]:
+    """A run's settings without those whose kind is another than today's: folders come from elsewhere, or before."""
+    kinds = {setting.name: type(setting.default) for setting in fields(PretrainConfig)}
+    # A number may have been written without its decimals.
+    kinds = {name: (int, float) if kind is float else kind for name, kind in kinds.items()}
+    found = config if isinstance(config, dict) else {}
+    return {
+        name: value for name, value in found.items() if isinstance(value, kinds.get(name, object))
+    }
+
+
+def _count(event: dict[str, Any], name: str) -> int:
+    value = event.get(name)
+    return value if isinstance(value, int) and value >= 0 else 0
 
 
 def _objects(lines: list[str]) -> Iterator[dict[str, Any]]:

@@ -45,7 +45,11 @@ class RunView:
             run: just polled; a poll that is not shown would be missing in curve and log.
             isStarting: its process was started here and has not told of itself yet.
         """
-        self._ui.pretrainRunGroupBox.setVisible(isStarting or run.state != "new")
+        if run.state == "new" and not isStarting:
+            # Also a run whose folder was moved away or removed: nothing of it may stay in sight.
+            self.clear()
+            return
+        self._ui.pretrainRunGroupBox.setVisible(True)
         self._ui.runStateLabel.setText(stateText(run, isStarting, self._stoppingSeconds(run)))
         step, total = progressOf(run)
         # Without a known end the bar only tells that something goes on.
@@ -57,11 +61,11 @@ class RunView:
             self._ui.runLogTextEdit.appendPlainText(line)
 
     def _showCurve(self, run: RunFollower) -> None:
-        # A line has two ends.
-        if len(run.rows) < 2 and self._curve is None:
-            return
         if self._curve is not None and self._curve.isOf(run):
             self._curve.update(run.rows, run.anew)
+            return
+        # A line has two ends.
+        if len(run.rows) < 2:
             return
         self._curve = RunCurve(run)
         view = ownPlotView(VIEW)

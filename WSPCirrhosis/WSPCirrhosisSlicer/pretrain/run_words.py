@@ -13,6 +13,8 @@ from .run_follow import RunFollower
 
 # A step and its checkpoint take seconds; what takes longer hangs, or is a very large batch on a CPU.
 GRACE_SECONDS = 30.0
+# Parts of a progress bar, at most.
+FINEST = 1_000_000
 
 
 def stateText(run: RunFollower, isStarting: bool, stoppingSeconds: float = 0.0) -> str:
@@ -109,9 +111,11 @@ def inPanelWords(text: str) -> str:
 
 def progressOf(run: RunFollower) -> tuple[int, int]:
     """What a progress bar shows: of the training, or of what comes before it."""
+    step, total = run.step, run.total
     if run.isRunning and run.stage and run.stage != "pretrain":
-        return run.stageStep, run.stageTotal
-    return run.step, run.total
+        step, total = run.stageStep, run.stageTotal
+    # Qt counts to 2³¹.
+    return (step, total) if total < FINEST else (step * FINEST // total, FINEST)
 
 
 def lastRunText(name: str) -> str:
