@@ -167,6 +167,11 @@ def output_errors(path: str | Path, option: str = "--output") -> Iterator[None]:
         raise
 
 
+def unfinished_in(folder: str | Path) -> set[Path]:
+    """What processes that were killed in `write_whole` have left right in `folder`."""
+    return {path for path in Path(folder).iterdir() if _UNFINISHED.match(path.name)}
+
+
 # What `write_whole` leaves when its process is killed.
 _UNFINISHED = re.compile(r"^\.(.+)\.[0-9a-f]{8}\.part$")
 _NOT_WRITABLE = (

@@ -19,7 +19,7 @@ from typing import Any
 
 from .errors import Cancelled, InputError
 from .file_lock import is_locked, take_lock
-from .files import output_errors
+from .files import output_errors, unfinished_in
 from .held_run import HeldRun
 
 # A heartbeat older than this, on a machine whose locks cannot be seen from here, belongs to a dead run.
@@ -163,7 +163,7 @@ class RunFolder:
                 raise InputError("output.exists", "A file, expected a folder.", file=self.path)
             # A run that died in its first moments left some of these.
             own = {self._lock_file, self.heartbeat_file, self.events_file, self.log_file}
-            if set(self.path.iterdir()) - own:
+            if set(self.path.iterdir()) - own - unfinished_in(self.path):
                 raise InputError(
                     "output.exists",
                     "The folder holds something else than a run.",
@@ -196,8 +196,10 @@ class RunFolder:
                 raise _held(self)
             held = HeldRun(self, continues=was_run)
             try:
-                with suppress(FileNotFoundError):
-                    self.stop_file.unlink()
+                with output_errors(self.path):
+                    # A checkpoint that a kill cut short is as large as a whole one.
+                    for left in (self.stop_file, *unfinished_in(self.path)):
+                        left.unlink(missing_ok=True)
                 held.begin()
                 yield held
             except BaseException as error:

@@ -79,6 +79,18 @@ def test_a_damaged_heartbeat_is_that_of_a_dead_run(tmp_path, beat):
     assert folder.state() == "killed"
 
 
+@pytest.mark.parametrize("was_run", [True, False])
+def test_what_a_kill_left_half_written_is_no_obstacle_and_goes(tmp_path, was_run):
+    folder = RunFolder(tmp_path)
+    (tmp_path / ".checkpoint.pt.0123abcd.part").write_bytes(b"half")
+    (tmp_path / ".heartbeat.89abcdef.part").touch()
+    if was_run:
+        write_json(folder.config_file, {"format_version": 1})
+    with folder.hold(resume=was_run) as run:
+        started(folder, run)
+        assert not list(tmp_path.glob("*.part"))
+
+
 @pytest.mark.parametrize("pid", [-1, 0, "1", True])
 def test_what_is_no_process_number_is_not_told_to_anybody_who_would_end_it(tmp_path, pid):
     folder = RunFolder(tmp_path)
