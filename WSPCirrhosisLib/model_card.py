@@ -70,6 +70,12 @@ class ModelCard:
             self.image_size, tuple(self.hu_window), self.slice_fraction, self.depth_range
         )
 
+    def _require_texts(self) -> None:
+        """Raise TypeError where a field that is a text holds something else."""
+        for entry in fields(self):
+            if entry.type == "str" and not isinstance(getattr(self, entry.name), str):
+                raise TypeError(f"{entry.name} is not a text")
+
     def sealed(self, graph_sha256: str) -> ModelCard:
         """The card of this graph, with the identity that follows from both."""
         card = replace(self, graph_sha256=graph_sha256, model_id="")
@@ -100,7 +106,7 @@ class ModelCard:
             version = content["format_version"]
             if not isinstance(version, int):
                 raise TypeError("format_version is not a number")
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise _unreadable(str(error)) from None
         if version > FORMAT_VERSION:
             raise InputError(
@@ -115,6 +121,7 @@ class ModelCard:
             probability = float(card.threshold)
             if not 0 <= probability <= 1 or not isinstance(card.synthetic, bool):
                 raise ValueError("threshold or synthetic out of range")
+            card._require_texts()
             _ = card.slice_settings
         except (TypeError, ValueError, InputError) as error:
             raise _unreadable(str(error)) from None

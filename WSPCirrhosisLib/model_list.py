@@ -55,7 +55,7 @@ def read_model_list(path: str | Path) -> list[ModelEntry]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise _refused("models.unreadable", f"Cannot be read ({error.strerror}).", path) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _refused("models.unreadable", f"Not a JSON file ({error}).", path) from None
     try:
         return _entries(content)

@@ -149,7 +149,9 @@ def card_of(path: str | Path) -> ModelCard:
         raise InputError("model.missing", "No such file.", file=path) from None
     except (OSError, ValueError) as error:
         raise InputError(
-            "model.unreadable", f"Not a model file, or damaged ({error}).", file=path
+            "model.unreadable",
+            f"Not a model file, or damaged ({getattr(error, 'strerror', None) or error}).",
+            file=path,
         ) from None
     except InputError as error:
         raise InputError(error.code, error.message, file=path, hint=error.hint) from None

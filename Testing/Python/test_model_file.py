@@ -1,5 +1,6 @@
 """One file, standard operators, the same numbers as torch, and a seal that shows any change."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -178,6 +179,18 @@ def test_a_changed_card_is_noticed(model_path, tmp_path):
     error = refusal(with_card(model_path.read_bytes(), lighter), tmp_path / "changed.onnx")
     assert error.code == "model.corrupt"
     assert "card" in error.message
+
+
+@pytest.mark.parametrize("card", ["[" * 100_000, "[]", "{}"])
+def test_what_is_no_card_is_refused(model_path, tmp_path, card):
+    error = refusal(with_card(model_path.read_bytes(), card), tmp_path / "no card.onnx")
+    assert error.code == "model.corrupt"
+
+
+def test_a_card_whose_name_is_no_text_is_refused(model_path):
+    card = ModelFile.load(model_path).card.as_json() | {"name": {"first": "A"}}
+    with pytest.raises(InputError, match="name is not a text"):
+        ModelCard.from_json(json.dumps(card))
 
 
 @pytest.mark.parametrize("share", [0.1, 0.7, 0.999])

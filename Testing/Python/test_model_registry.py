@@ -90,6 +90,7 @@ def test_a_bad_field_of_a_list_is_named(tmp_path, change, said):
 def test_what_is_no_list_is_refused(tmp_path):
     for text, code in (
         ("{", "models.unreadable"),
+        ("[" * 100_000, "models.unreadable"),
         ("[]", "models.invalid"),
         ('{"schema_version": 2, "models": []}', "models.newer_format"),
         ('{"schema_version": 1, "models": [3]}', "models.invalid"),

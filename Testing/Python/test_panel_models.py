@@ -79,6 +79,9 @@ found["added"] = state()
 ui.useModelButton.click()
 found["used"] = state()
 
+add("empty.onnx")
+found["empty card"] = state()
+(modelsFolder() / "empty.onnx").unlink()
 add("lists.json")
 row("far away")
 found["listed"] = state()
@@ -164,6 +167,7 @@ def found(tmp_path_factory) -> dict:
     relabelled(folder / "people.onnx", name="people", synthetic=False)
     relabelled(folder / "elsewhere" / "fitted.onnx", name="just fitted")
     far = relabelled(folder / "far.onnx", name="far away", synthetic=False)
+    relabelled(folder / "empty.onnx", name="empty", cohort={}, cross_validation={})
     damaged = bytearray(DEMO_MODEL.read_bytes())
     damaged[100_000] ^= 1
     (folder / "damaged.onnx").write_bytes(damaged)
@@ -230,6 +234,10 @@ def test_buttons_that_cannot_be_pressed_say_why(found):
 
 def test_a_damaged_file_is_refused_and_nothing_is_added(found):
     assert "damaged.onnx" in found["damaged"]["message"] and found["damaged"]["files"] == []
+
+
+def test_a_card_that_says_too_little_is_a_card_with_a_reason(found):
+    assert "lacks what a card has to say" in found["empty card"]["card"]
 
 
 def test_an_added_model_is_a_copy_in_the_users_folder_and_can_be_used(found):

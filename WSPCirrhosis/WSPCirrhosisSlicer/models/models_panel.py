@@ -187,7 +187,13 @@ class ModelsPanel(Panel):
             verified = ModelFile.load(model.path)
         except InputError as error:
             return problemPage(model.name, error.message, error.hint or "")
-        return cardPage(verified.card, verified.sha256)
+        try:
+            return cardPage(verified.card, verified.sha256)
+        except (KeyError, TypeError, ValueError):
+            # The seal says that nobody changed the card, not that whoever sealed it filled it in.
+            return problemPage(
+                model.name, _("The card of this model lacks what a card has to say.")
+            )
 
     def _start(self, arguments: list[Any], done: str) -> None:
         self._say("")
