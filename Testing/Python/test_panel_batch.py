@@ -25,7 +25,7 @@ slicer.util.selectModule("WSPCirrhosis")
 widget = slicer.modules.wspcirrhosis.widgetRepresentation().self()
 ui, found = widget.ui, {}
 panel = next(panel for panel in widget.panels if type(panel).__name__ == "BatchPanel")
-ui.batchCollapsibleButton.setCollapsed(False)
+ui.batchCollapsibleButton.collapsed = False
 table = ui.batchRowsTable
 
 def state():
@@ -40,6 +40,7 @@ def state():
         "message": ui.batchMessageLabel.text,
         "row": ui.batchRowLabel.text,
         "model": ui.batchModelLabel.text,
+        "banner": not ui.batchSyntheticBanner.isHidden(),
         "rows": rows,
         "shown": [row for row in range(len(rows)) if not table.isRowHidden(row)],
         "enabled": {n: getattr(ui, f"batch{n}Button").enabled for n in buttons},
@@ -120,6 +121,20 @@ found["table"] = {
     "model": node.GetAttribute("WSPCirrhosis.ModelId"),
 }
 
+kept = folder / "cohort-predictions" / "cases" / "0003" / "prediction.json"
+whole = kept.read_text(encoding="utf-8")
+kept.write_text("{}", encoding="utf-8")
+nodes = slicer.mrmlScene.GetNumberOfNodes()
+panel.onRowDoubleClicked(1, 0)
+found["damaged"] = [state()["message"], slicer.mrmlScene.GetNumberOfNodes() - nodes]
+kept.write_text(whole, encoding="utf-8")
+
+temporary = Path(slicer.app.temporaryPath)
+aside = temporary.rename(temporary.with_name("aside"))
+ui.batchStartButton.click()
+aside.rename(temporary)
+found["no temporary folder"] = state()
+
 lines = (folder / "cohort.csv").read_text(encoding="utf-8").splitlines()
 (folder / "other.csv").write_text("\\n".join([lines[0], *reversed(lines[1:])]), encoding="utf-8")
 ui.batchCohortPathLineEdit.setCurrentPath(str(folder / "other.csv"))
@@ -134,6 +149,13 @@ ui.batchFolderPathLineEdit.setCurrentPath("")
 found["last"] = [ui.batchLastButton.text, ui.batchLastButton.isHidden()]
 ui.batchLastButton.click()
 found["last shown"] = [ui.batchFolderPathLineEdit.currentPath, ui.batchLastButton.isHidden()]
+ui.batchFolderPathLineEdit.setCurrentPath(str(folder / "many"))
+wait(lambda: not panel.rows.work())
+panel.parameters.modelPath = ""
+panel.onTick()
+found["without a model"] = state()
+ui.batchFolderPathLineEdit.setCurrentPath("")
+found["nothing"] = state()
 ui.batchFolderPathLineEdit.setCurrentPath(str(folder / "many"))
 wait(lambda: not panel.rows.work())
 found["many"] = [table.rowCount, table.item(2799, 1).text()]
@@ -186,7 +208,7 @@ def test_before_there_are_inputs_it_says_what_is_missing(found):
     begin = found["begin"]
     assert not any(begin["enabled"].values())
     assert "absent.onnx" in found["no model"]["model"]
-    assert "Meaningless on patients" in found["chosen"]["model"]
+    assert found["chosen"]["model"] == "test"
     assert begin["tip"]["Start"] == "Choose a cohort table first."
     assert begin["tip"]["OpenTable"] == "There are no results yet"
     assert Path(found["folder"]).name == "cohort-predictions"
@@ -255,6 +277,22 @@ def test_another_table_is_refused_in_the_panels_own_words(found):
     assert "--" not in message
     text, nodes = found["not loaded"]
     assert "another scan" in text and nodes == 0
+
+
+def test_results_that_are_damaged_are_said_to_be_and_nothing_is_loaded(found):
+    text, nodes = found["damaged"]
+    assert "cannot be shown" in text and nodes == 0
+
+
+def test_without_a_temporary_folder_the_message_says_so(found):
+    refused = found["no temporary folder"]
+    assert "temporary folder" in refused["message"] and refused["enabled"]["Start"]
+
+
+def test_a_red_banner_says_that_the_model_or_the_one_that_judged_the_rows_is_synthetic(found):
+    assert found["chosen"]["banner"] and found["done"]["banner"]
+    assert found["without a model"]["banner"], "the rows are a synthetic model's"
+    assert not found["nothing"]["banner"] and not found["begin"]["banner"]
 
 
 def test_thousands_of_rows_are_shown(found):

@@ -214,6 +214,79 @@ def click_point(number):
         view.chart().InvokeEvent(vtk.vtkCommand.SelectionChangedEvent)
     settle()
 
+def another_ct_is_chosen(ct):
+    other = load_ct()
+    other.SetName("<b>other</b>")
+    ui.volumeSelector.setCurrentNode(other)
+    settle()
+    texts = [ui.warningsLabel.text]
+    ui.volumeSelector.setCurrentNode(ct)
+    settle()
+    found["another ct chosen"] = [*texts, ui.warningsLabel.text]
+    scene.RemoveNode(other)
+    settle()
+
+def damaged_results():
+    shown = panel.resultView.nodes
+    damaged = {"no JSON": "[" * 100_000, "no prediction": "[]",
+               "another version": json.dumps({**shown.prediction, "schema_version": 99}),
+               "no decision": json.dumps({**shown.prediction, "decision": "maybe"})}
+    found["damaged"] = {}
+    for name, text in damaged.items():
+        node = scene.AddNewNodeByClass("vtkMRMLTextNode", name)
+        node.SetText(text)
+        node.SetAttribute("WSPCirrhosis.IsPrediction", "true")
+        settle()
+        ui.predictionSelector.setCurrentNode(node)
+        widget.enter()
+        found["damaged"][name] = [ui.predictErrorLabel.text, panel.resultView.nodes is None, ui.predictButton.enabled]
+        scene.RemoveNode(node)
+        settle()
+    axis = shown.heatmapNode.GetAttribute("WSPCirrhosis.SliceAxis")
+    shown.heatmapNode.SetAttribute("WSPCirrhosis.SliceAxis", "7")
+    ui.predictionSelector.setCurrentNode(shown.textNode)
+    settle()
+    found["damaged heat map"] = [panel.resultView.nodes.heatmapNode is None, ui.heatmapCheckBox.enabled]
+    shown.heatmapNode.SetAttribute("WSPCirrhosis.SliceAxis", axis)
+    ui.predictionSelector.setCurrentNode(None)
+    ui.predictionSelector.setCurrentNode(shown.textNode)
+    settle()
+    found["whole again"] = [ui.predictErrorLabel.text, panel.resultView.nodes.heatmapNode is not None]
+
+def without_a_temporary_folder():
+    temporary = Path(slicer.app.temporaryPath)
+    aside = temporary.with_name("aside")
+    temporary.rename(aside)
+    ui.predictButton.click()
+    wait(lambda: not panel.isRunning)
+    settle()
+    aside.rename(temporary)
+    found["no temporary folder"] = [ui.predictErrorLabel.text, ui.predictButton.enabled]
+
+def model_goes_and_comes():
+    model = folder / "model.onnx"
+    aside = model.rename(folder / "aside.onnx")
+    settle()
+    ui.labelValueSpinBox.setValue(1)
+    gone = [ui.predictButton.enabled, ui.predictButton.toolTip]
+    aside.rename(model)
+    ui.labelValueSpinBox.setValue(0)
+    settle()
+    found["model goes and comes"] = [*gone, ui.predictButton.enabled]
+
+def flat_transform(ct):
+    parent = ct.GetTransformNodeID()
+    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "flat")
+    transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(np.diag([1.0, 1, 0, 1])))
+    ct.SetAndObserveTransformNodeID(transform.GetID())
+    ui.predictButton.click()
+    wait(lambda: not panel.isRunning)
+    settle()
+    found["flat"] = ui.predictErrorLabel.text
+    ct.SetAndObserveTransformNodeID(parent)
+    scene.RemoveNode(transform)
+    settle()
+
 def cancelled_ten_times():
     from WSPCirrhosisSlicer.predict.prediction_run import IMPORT, PREDICT
     kept = ui.resultLabel.text
@@ -229,7 +302,7 @@ def cancelled_ten_times():
 
     moments = [
         lambda: True,
-        lambda: run_()._inputs is not None and os.listdir(run_()._folder) != [],
+        lambda: run_()._folder is not None and os.listdir(run_()._folder) != [],
         lambda: run_().stage == PREDICT,
         # Python itself takes longer than this to start.
         *(into_start_up(seconds) for seconds in (0.03, 0.06, 0.1, 0.15)),
@@ -266,6 +339,16 @@ def second_prediction():
     ui.predictionSelector.setCurrentNode(first.textNode)
     settle()
     found["first shown again"] = panel.resultView.nodes.textNode is first.textNode
+
+def a_name_without_its_ending():
+    from WSPCirrhosisSlicer.predict import result_saving
+    (folder / "mine.html").write_text("mine", encoding="utf-8")
+    # The person's answer to the file dialog, which then has not asked about mine.html.
+    dialog = type("Dialog", (), {"getSaveFileName": staticmethod(lambda *question: str(folder / "mine"))})
+    whole, result_saving.qt = result_saving.qt, type("Qt", (), {"QFileDialog": dialog})
+    ui.saveReportButton.click()
+    result_saving.qt = whole
+    found["nothing overwritten"] = [(folder / "mine.html").read_text(encoding="utf-8"), ui.savedLabel.text]
 
 def saved_and_loaded():
     mrb = folder / "kept.mrb"
@@ -339,8 +422,16 @@ tilt(ct, mask)
 run(ct, mask)
 in_scene(ct)
 found["errors"] = leads_to_its_slice(ct)
+another_ct_is_chosen(ct)
+damaged_results()
 cancelled_ten_times()
 second_prediction()
+a_name_without_its_ending()
+without_a_temporary_folder()
+model_goes_and_comes()
+flat_transform(ct)
+ui.predictionSelector.setCurrentNodeIndex(0)
+settle()
 ct = saved_and_loaded()
 removed_while_running(ct)
 closed_while_running()
@@ -484,6 +575,39 @@ def test_closing_the_scene_or_reloading_the_module_ends_the_run(found):
     assert found["reloaded while running"] == [False, False, []]
     assert found["ready after reload"] == [True, True]
     assert found["all reloaded"]
+
+
+def test_a_result_says_when_another_ct_is_chosen(found):
+    other, own = found["another ct chosen"]
+    assert "“ct”" in other and "not of the CT chosen" in other
+    assert "not of the CT chosen" not in own and own
+
+
+def test_a_result_that_is_damaged_or_of_another_version_is_said_to_be_so(found):
+    for name, (text, shows_nothing, can_predict) in found["damaged"].items():
+        assert "cannot be shown" in text, name
+        assert shows_nothing and can_predict, name
+    assert found["damaged heat map"] == [True, False]
+    assert found["whole again"] == ["", True]
+
+
+def test_without_a_temporary_folder_the_error_says_so(found):
+    text, can_predict = found["no temporary folder"]
+    assert "temporary folder" in text and can_predict
+
+
+def test_a_model_file_that_goes_disables_predict_until_it_is_back(found):
+    enabled_without, tip, enabled_again = found["model goes and comes"]
+    assert not enabled_without and "model.onnx" in tip and enabled_again
+
+
+def test_a_transform_that_leaves_no_volume_is_named(found):
+    assert "“flat”" in found["flat"]
+
+
+def test_a_name_typed_without_its_ending_overwrites_nothing(found):
+    content, text = found["nothing overwritten"]
+    assert content == "mine" and "mine-2.html" in text
 
 
 def test_slicers_process_never_imports_what_computes(found):

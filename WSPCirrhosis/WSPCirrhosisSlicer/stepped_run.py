@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import slicer
 
 from WSPCirrhosisLib.errors import Cancelled, InputError
 
+from .scratch_folder import newScratchFolder
 from .worker import Worker
 
 POLL_S = 0.02
@@ -29,11 +29,16 @@ class SteppedRun:
     def __init__(self, volumeNode: Any) -> None:
         self.worker: Worker | None = None
         self.volumeNode = volumeNode
-        self._folder = Path(tempfile.mkdtemp(prefix="WSPCirrhosis-", dir=slicer.app.temporaryPath))
-        self._steps = self._work()
+        self._folder: Path | None = None
+        self._steps = self._workInFolder()
         self._result: Any = None
         self._error: Exception | None = None
         self._hasEnded = False
+
+    def _workInFolder(self) -> Iterator[None]:
+        # Here and not in the constructor: a folder that cannot be made is told as every other failure is.
+        self._folder = newScratchFolder("WSPCirrhosis-", slicer.app.temporaryPath)
+        yield from self._work()
 
     def _work(self) -> Iterator[None]:
         """Yields between steps and while it waits for the worker; leaves what came of it in `_result`."""
@@ -84,7 +89,8 @@ class SteppedRun:
         self._steps.close()
         if self.worker is not None:
             self.worker.cancel()
-        rmtree(self._folder, ignore_errors=True)
+        if self._folder is not None:
+            rmtree(self._folder, ignore_errors=True)
 
     def _require_volume(self) -> None:
         if slicer.mrmlScene.GetNodeByID(self.volumeNode.GetID() or "") is not self.volumeNode:

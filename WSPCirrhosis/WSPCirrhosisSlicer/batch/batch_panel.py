@@ -15,6 +15,7 @@ from WSPCirrhosisLib.errors import Cancelled, InputError
 from WSPCirrhosisLib.prediction_table import FAILED
 
 from ..models.available import modelProblem
+from ..models.model_card_text import styleBanner
 from ..panel import Panel
 from ..parameters import PanelParameters
 from ..setup.installation import offer
@@ -49,6 +50,7 @@ class BatchPanel(Panel):
     def connect(self) -> None:
         ui = self.ui
         self.rows.connect()
+        styleBanner(ui.batchSyntheticBanner)
         ui.batchCohortPathLineEdit.connect("currentPathChanged(QString)", self.onCohort)
         ui.batchFolderPathLineEdit.connect("currentPathChanged(QString)", self.onFolder)
         # A path that was emptied is told of in this way alone.
@@ -171,7 +173,7 @@ class BatchPanel(Panel):
         try:
             with slicer.util.WaitCursor():
                 case = loadRow(cohort, self.queue.queue, number)
-        except (InputError, RuntimeError) as error:
+        except InputError as error:
             self._say(errorText(error))
             return
         self._say("")
@@ -185,7 +187,7 @@ class BatchPanel(Panel):
             ui.labelValueSpinBox.setValue(loaded.labelValue or 0)
         if case.prediction is not None:
             ui.predictionSelector.setCurrentNode(case.prediction.textNode)
-        ui.predictCollapsibleButton.setCollapsed(False)
+        ui.predictCollapsibleButton.collapsed = False
 
     def onShowLast(self) -> None:
         """Show the batch that was started last, also by a Slicer that was closed."""
@@ -212,14 +214,17 @@ class BatchPanel(Panel):
         self._hasBegun = self._isStopping = False
         parameters = self.parameters
         rememberBatch(parameters.batchFolder, parameters.batchCohortPath)
-        self._launch = QueueLaunch(
-            parameters.modelPath,
-            parameters.batchCohortPath,
-            parameters.batchFolder,
-            self.ui.batchJobsSpinBox.value,
-            options,
-            scratch=slicer.app.temporaryPath,
-        )
+        try:
+            self._launch = QueueLaunch(
+                parameters.modelPath,
+                parameters.batchCohortPath,
+                parameters.batchFolder,
+                self.ui.batchJobsSpinBox.value,
+                options,
+                scratch=slicer.app.temporaryPath,
+            )
+        except InputError as error:
+            self._say(errorText(error))
         self._setTimer()
         self.onTick()
 
@@ -237,6 +242,7 @@ class BatchPanel(Panel):
         if not folder:
             self.queue = None
             self.rows.begin({})
+            self._say("")
         elif self.queue is None or self.queue.queue.path != Path(folder):
             # The process of the one before goes on by itself.
             self._launch = None
@@ -290,7 +296,7 @@ class BatchPanel(Panel):
         showState(ui, queue, isStarting, self._isStopping, self.rows.selected())
         whyNotStop = self._whyNotStop(isStarting, isRunning)
         showButtons(ui, queue, self._whyNotStart(), whyNotStop, self._selectedFailed())
-        showModel(ui, "" if self.parameters is None else self.parameters.modelPath)
+        showModel(ui, "" if self.parameters is None else self.parameters.modelPath, queue)
         last = None if queue is not None else lastBatch()
         ui.batchLastButton.setVisible(last is not None)
         if last is not None:

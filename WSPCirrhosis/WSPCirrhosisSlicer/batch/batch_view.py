@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
 from slicer.i18n import tr as _
@@ -10,8 +9,7 @@ from slicer.i18n import tr as _
 from WSPCirrhosisLib.model_registry import card_of
 from WSPCirrhosisLib.prediction_table import FAILED
 
-from ..models.available import modelProblem
-from ..predict.wording import RED
+from ..models.available import isSynthetic, modelProblem
 from .queue_follow import QueueFollower
 from .queue_words import rowText, stateText
 
@@ -80,18 +78,12 @@ def showButtons(
     offerButton(ui.batchAddTableButton, nothing, _("Put the rows into the scene as a table"))
 
 
-def showModel(ui: Any, path: str) -> None:
-    """The model in use, by the name on its card."""
-    if problem := modelProblem(path):
-        ui.batchModelLabel.setText(escape(problem))
-        return
-    card, text = card_of(path), ""
-    if card.synthetic:
-        badge = _("Meaningless on patients")
-        text = (
-            f"<span style='background-color:{RED};color:white'>&nbsp;{escape(badge)}&nbsp;</span> "
-        )
-    ui.batchModelLabel.setText(text + escape(card.name))
+def showModel(ui: Any, path: str, queue: QueueFollower | None) -> None:
+    """The model in use, by the name on its card; a banner when it, or the one that judged the rows, is synthetic."""
+    problem = modelProblem(path)
+    ui.batchModelLabel.setText(problem or card_of(path).name)
+    isJudged = queue is not None and queue.exists and queue.isSynthetic
+    ui.batchSyntheticBanner.setVisible(isJudged or isSynthetic(path))
 
 
 def offerButton(button: Any, whyNot: str, toolTip: str) -> None:

@@ -26,6 +26,7 @@ class QueueFollower:
         etaSeconds: time left as who works on it estimates it, or None.
         ended: ``finished``, ``stopped`` or ``failed``; empty while it runs and after it was killed.
         error: why it failed: ``code``, ``message``, ``hint``.
+        isSynthetic: whether its model was made from phantoms.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -38,6 +39,7 @@ class QueueFollower:
         self.etaSeconds: float | None = None
         self.ended = ""
         self.error: dict[str, Any] = {}
+        self.isSynthetic = False
 
     def poll(self) -> tuple[bool, list[int]]:
         """Whether the rows are others altogether, and the numbers of those that changed."""
@@ -50,6 +52,7 @@ class QueueFollower:
         if anew:
             self.rows = {cells["row"]: cells for cells in read_table(self.queue.table_file)}
             self.ended, self.error, self.etaSeconds = "", {}, None
+            self.isSynthetic = bool(self.identity().get("model", {}).get("synthetic"))
         changed = set(self.rows) if anew else set()
         for event in events:
             changed |= self._take(event)

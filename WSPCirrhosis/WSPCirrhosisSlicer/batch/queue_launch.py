@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from shutil import rmtree
@@ -15,6 +14,7 @@ from typing import Any
 
 from WSPCirrhosisLib.errors import BAD_INPUT, CANCELLED, DONE, SOME_FAILED, Cancelled, InputError
 
+from ..scratch_folder import newScratchFolder
 from ..worker import KILLED, WorkerFailed, ownGroup, workerEnvironment
 
 LAST_LINES = 40
@@ -31,6 +31,9 @@ class QueueLaunch:
         options: how to begin or go on, such as `--resume`.
         scratch: folder for what the process says, such as `slicer.app.temporaryPath`.
         python: interpreter of the process; in Slicer `sys.executable` is PythonSlicer.
+
+    Raises:
+        InputError: ``output.not_writable``: nothing can be written in `scratch`.
     """
 
     def __init__(
@@ -47,7 +50,7 @@ class QueueLaunch:
         prefix = f"WSPCirrhosisBatch-{_digest(output)}-"
         for earlier in Path(scratch).glob(f"{prefix}*"):
             rmtree(earlier, ignore_errors=True)
-        self._kept = Path(tempfile.mkdtemp(prefix=prefix, dir=scratch))
+        self._kept = newScratchFolder(prefix, scratch)
         command = [python or sys.executable, "-m", "WSPCirrhosisLib", "predict"]
         command += ["--model", str(model), "--cohort", str(cohort), "--output", str(output)]
         command += ["--jobs", str(jobs), "--error-file", str(self._kept / "error.json"), *options]

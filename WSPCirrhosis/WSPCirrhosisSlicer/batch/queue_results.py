@@ -18,9 +18,8 @@ from WSPCirrhosisLib.prediction_table import OK, TABLE_COLUMNS, Cells
 from WSPCirrhosisLib.queue_plan import entry_of
 
 from ..scene.export import ExportedVolume
-from ..scene.heatmap_nodes import readHeatmap
 from ..scene.loading import LoadedCase, loadCase
-from ..scene.results import ATTRIBUTE, PredictionNodes, importResults
+from ..scene.results import ATTRIBUTE, PredictionNodes, importResults, readResults
 
 NUMBERS = ("probability", "low", "high")
 
@@ -37,21 +36,22 @@ def loadRow(cohort: str | Path, queue: PredictionQueue, row: int) -> CaseInScene
     """Load CT, mask and results of a row, beside what is in the scene; the CT becomes the slice views' background.
 
     Raises:
-        InputError: the row is another scan now than the results are of, or its files cannot be loaded.
+        InputError: the row is another scan now than the results are of, or its files cannot be loaded; the scene
+            is as it was.
     """
-    loaded = _load(_case(cohort, queue, row))
+    case, folder = _case(cohort, queue, row), queue.case_folder(row)
+    # Before the CT, so that results that are damaged leave nothing in the scene.
+    results = readResults(folder) if (folder / "prediction.json").is_file() else None
+    loaded = _load(case)
     slicer.util.setSliceViewerLayers(background=loaded.volumeNode, fit=True)
-    folder = queue.case_folder(row)
-    if not (folder / "prediction.json").is_file():
+    if results is None:
         return CaseInScene(loaded, None)
-    path = folder / "heatmap.nrrd"
-    heatmap = readHeatmap(path)
     # It lies on the CT's own grid, whatever order Slicer has read the CT in.
     matrix = vtk.vtkMatrix4x4()
-    heatmap.GetIJKToRASMatrix(matrix)
+    results.heatmap.GetIJKToRASMatrix(matrix)
     geometry = slicer.util.arrayFromVTKMatrix(matrix)
-    exported = ExportedVolume(path, geometry, geometry, None, ())
-    return CaseInScene(loaded, importResults(folder, heatmap, loaded.volumeNode, exported))
+    exported = ExportedVolume(folder / "heatmap.nrrd", geometry, geometry, None, ())
+    return CaseInScene(loaded, importResults(results, loaded.volumeNode, exported))
 
 
 def addTable(name: str, rows: list[Cells], identity: dict[str, Any]) -> Any:

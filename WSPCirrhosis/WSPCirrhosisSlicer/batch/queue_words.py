@@ -114,6 +114,7 @@ _PANEL_WORDS = {
     "go on with --resume": _("press “Go on”"),
     ", or begin anew with --overwrite": "",
     ", or replace it with --overwrite where the command has that": "",
+    "an --output": _("a results folder"),
     "--output": _("results folder"),
     "--jobs": _("scans at a time"),
     "--resume": _("“Go on”"),

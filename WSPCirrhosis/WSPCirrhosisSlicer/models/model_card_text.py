@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from typing import Any
 
 from slicer.i18n import tr as _
 
@@ -19,6 +20,13 @@ def syntheticAlarm() -> str:
     return _(
         "SYNTHETIC MODEL: made from drawn phantoms. Its predictions mean NOTHING on a patient."
     )
+
+
+def styleBanner(label: Any) -> None:
+    """Make a label a red banner that says so."""
+    label.setText(syntheticAlarm())
+    label.setStyleSheet(ALARM_STYLE + " padding: 6px;")
+    label.setWordWrap(True)
 
 
 def cardPage(card: ModelCard, sha256: str) -> str:

@@ -14,7 +14,7 @@ from WSPCirrhosisLib.model_registry import KnownModel
 
 from ..parameters import PanelParameters
 from .available import isSynthetic, modelId, modelProblem, sameModel
-from .model_card_text import ALARM_STYLE, syntheticAlarm
+from .model_card_text import styleBanner
 
 
 class ModelInUse:
@@ -32,9 +32,7 @@ class ModelInUse:
         self._observed: tuple[Any, int] | None = None
         self._shown: str | None = None
         self._filling = False
-        ui.syntheticBanner.setText(syntheticAlarm())
-        ui.syntheticBanner.setStyleSheet(ALARM_STYLE + " padding: 6px;")
-        ui.syntheticBanner.setWordWrap(True)
+        styleBanner(ui.syntheticBanner)
         ui.modelSelector.connect("currentIndexChanged(int)", self._onSelected)
 
     @property

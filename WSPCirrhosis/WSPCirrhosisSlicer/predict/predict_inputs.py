@@ -27,7 +27,6 @@ class PredictInputs:
         self.parameters: PanelParameters | None = None
         self._observed: tuple[Any, int] | None = None
         self._filling = False
-        self._problem: tuple[str, str] = ("", "")
 
     def connect(self) -> None:
         ui = self.ui
@@ -91,8 +90,8 @@ class PredictInputs:
         }
         missing = whatIsMissing(p.volume, p.segmentation, p.segmentId, p.labelMap, p.modelPath)
         reasons = {name: what_to_do[name] for name in missing}
-        if p.modelPath and self._model_problem():
-            reasons["model"] = self._model_problem()
+        if p.modelPath and (problem := modelProblem(p.modelPath)):
+            reasons["model"] = problem
         return reasons
 
     def show(self) -> None:
@@ -111,13 +110,6 @@ class PredictInputs:
         hasLabelMaps = bool(slicer.util.getNodesByClass("vtkMRMLLabelMapVolumeNode"))
         for widget in (ui.labelMapWidget, ui.labelMapSelectorLabel):
             widget.setVisible(hasLabelMaps)
-
-    def _model_problem(self) -> str:
-        # Read once a model, not at every change of an input.
-        path = self.parameters.modelPath
-        if self._problem[0] != path:
-            self._problem = (path, modelProblem(path))
-        return self._problem[1]
 
     def _onSegmentation(self, node: Any) -> None:
         # The selector takes the first segment of another segmentation; the liver's is meant.

@@ -8,7 +8,7 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from WSPCirrhosisLib.errors import Cancelled
+from WSPCirrhosisLib.errors import Cancelled, InputError
 
 from ..panel import Panel
 from ..parameters import PanelParameters
@@ -57,7 +57,7 @@ class PredictPanel(Panel):
         ui.cancelButton.connect("clicked()", self.onCancel)
         for part in (self.inputs, self.resultView, self.saving, self.maskMaking):
             part.connect()
-        ui.predictErrorLabel.setVisible(False)
+        self._say("")
         self._watch = InputWatch(self._onSceneChanged)
 
     def setParameters(self, parameters: PanelParameters | None) -> None:
@@ -77,7 +77,7 @@ class PredictPanel(Panel):
         self.onCancel()
         self.maskMaking.cancel()
         self.resultView.forget()
-        self.ui.predictErrorLabel.setVisible(False)
+        self._say("")
 
     def cleanup(self) -> None:
         self._end()
@@ -93,7 +93,7 @@ class PredictPanel(Panel):
         parameters = self.parameters
         self._before, parameters.prediction = parameters.prediction, None
         self._show_prediction()
-        self.ui.predictErrorLabel.setVisible(False)
+        self._say("")
         run = self.logic.startPrediction(
             parameters.volume,
             modelPath=parameters.modelPath,
@@ -157,9 +157,12 @@ class PredictPanel(Panel):
         else:
             if isinstance(error, WorkerFailed):
                 logging.error(str(error))
-            self.ui.predictErrorLabel.setText(errorHtml(error))
-            self.ui.predictErrorLabel.setVisible(True)
+            self._say(errorHtml(error))
         self._update()
+
+    def _say(self, html: str) -> None:
+        self.ui.predictErrorLabel.setText(html)
+        self.ui.predictErrorLabel.setVisible(bool(html))
 
     def _onMask(self, segmentationNode: Any, segmentId: str) -> None:
         if self.parameters is not None:
@@ -175,9 +178,11 @@ class PredictPanel(Panel):
             isShown = self.resultView.isHeatmapShown
             self.resultView.hideHeatmap()
             self.parameters.prediction = node
+            self._say("")
             self._show_prediction()
             if isShown:
                 self.resultView.showHeatmap(self.parameters.heatmapOpacity)
+            self._update()
 
     def _onSceneChanged(self) -> None:
         if self.parameters is None:
@@ -201,8 +206,9 @@ class PredictPanel(Panel):
             return
         try:
             nodes = findResults(node)
-        except ValueError:
+        except InputError as error:
             self.resultView.clear()
+            self._say(errorHtml(error))
             return
         self.resultView.show(nodes, self.parameters.heatmapOpacity, self.parameters.parameterNode)
 
@@ -216,6 +222,7 @@ class PredictPanel(Panel):
             if isRunning
             else hint or _("Judges the liver slices; takes seconds. Nothing is overwritten.")
         )
+        self.resultView.compareVolume(None if self.parameters is None else self.parameters.volume)
         self.maskMaking.update(
             None if self.parameters is None else self.parameters.volume, "mask" in missing
         )

@@ -10,8 +10,7 @@ from typing import Any
 from WSPCirrhosisLib.errors import InputError
 
 from ..scene.export import exportMask, exportVolume
-from ..scene.heatmap_nodes import readHeatmap
-from ..scene.results import importResults
+from ..scene.results import importResults, readResults
 from ..stepped_run import SteppedRun
 from ..worker import Worker
 
@@ -75,10 +74,10 @@ class PredictionRun(SteppedRun):
         self.worker.finish()
         self.stage = IMPORT
         yield
-        heatmap = readHeatmap(results / "heatmap.nrrd")
+        found = readResults(results)
         yield
         self._require_volume()
-        self._result = importResults(results, heatmap, self.volumeNode, exported)
+        self._result = importResults(found, self.volumeNode, exported)
 
     def _naming_nodes(self, error: InputError) -> InputError:
         """The worker knows the exported files; the user knows the nodes."""

@@ -76,7 +76,10 @@ class ResultSaving:
         if not chosen:
             return None
         path = Path(chosen)
-        return path if path.suffix.lower() == suffix else path.with_name(path.name + suffix)
+        if path.suffix.lower() == suffix:
+            return path
+        # The dialog has asked about the name as it was typed, not about this one.
+        return unusedBeside(path.with_name(path.name + suffix), suffix)
 
     def _save(self, saves: list[Any], path: Path) -> None:
         try:

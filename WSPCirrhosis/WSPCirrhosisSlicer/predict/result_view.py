@@ -13,7 +13,7 @@ from ..scene.results import PredictionNodes
 from ..scene.slice_places import SlicePlaces
 from .heatmap_view import HeatmapView
 from .overview import overviewHtml, tellingSlices
-from .wording import resultHtml, warningsHtml
+from .wording import otherVolumeHtml, resultHtml, warningsHtml
 
 PLOT_VIEW = "WSPCirrhosisDepth"
 LOGIT_COLUMN = 4
@@ -45,7 +45,7 @@ class ResultView:
         ui.sliceTableView.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
 
     def show(self, nodes: PredictionNodes, opacity: float, parameterNode: Any) -> None:
-        """Show a prediction of the scene; the slice views stay as they are.
+        """Show a prediction of the scene, its warnings by `compareVolume`; the slice views stay as they are.
 
         Args:
             opacity: of its heat map, when the user shows it.
@@ -54,13 +54,10 @@ class ResultView:
         self.nodes = nodes
         ui = self.ui
         ui.resultLabel.setText(resultHtml(nodes.prediction))
-        warnings = warningsHtml(nodes.prediction)
-        ui.warningsLabel.setText(warnings)
         self._fill(nodes, opacity)
         self._fill_plot(nodes, parameterNode)
         self._fill_overview(nodes)
         ui.resultLabel.setVisible(True)
-        ui.warningsLabel.setVisible(bool(warnings))
         ui.predictResultsWidget.setVisible(True)
 
     def clear(self) -> None:
@@ -75,6 +72,17 @@ class ResultView:
         plotViewNode = slicer.mrmlScene.GetSingletonNode(PLOT_VIEW, "vtkMRMLPlotViewNode")
         if plotViewNode is not None:
             plotViewNode.SetPlotChartNodeID(None)
+
+    def compareVolume(self, chosen: Any) -> None:
+        """Show the warnings, and above them whether another CT is chosen now than the one the result is of."""
+        if self.nodes is None:
+            return
+        judged = self.nodes.volumeNode
+        isOther = chosen is not None and judged is not None and chosen is not judged
+        html = otherVolumeHtml(judged.GetName()) if isOther else ""
+        html += warningsHtml(self.nodes.prediction)
+        self.ui.warningsLabel.setText(html)
+        self.ui.warningsLabel.setVisible(bool(html))
 
     @property
     def isHeatmapShown(self) -> bool:

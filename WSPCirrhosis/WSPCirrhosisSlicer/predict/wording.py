@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from slicer.i18n import tr as _
@@ -31,11 +32,16 @@ def resultHtml(prediction: dict[str, Any]) -> str:
 
 def warningsHtml(prediction: dict[str, Any]) -> str:
     """What to know before believing the number, the gravest first; empty when there is nothing."""
-    lines = "".join(
+    return "".join(
         f"<p>{_severity_badge(warning['severity'])} {escape(warning['message'])}</p>"
         for warning in prediction["warnings"]
     )
-    return lines
+
+
+def otherVolumeHtml(name: str) -> str:
+    """That the result is not of the CT that is chosen."""
+    text = _("This is the result of “{name}”, not of the CT chosen above.").format(name=name)
+    return f"<p>{_badge(_('Another CT'), AMBER)} {escape(text)}</p>"
 
 
 def decisionText(decision: str) -> str:
@@ -77,7 +83,7 @@ def errorHtml(error: Exception) -> str:
     if isinstance(error, InputError):
         what_to_do = _hint(error)
         hint = f"<p>{escape(what_to_do)}</p>" if what_to_do else ""
-        where = f"{escape(error.file)}: " if error.file else ""
+        where = f"{escape(Path(error.file).name)}: " if error.file else ""
         return f"<p>{badge} {where}{escape(error.message)}</p>{hint}"
     if isinstance(error, WorkerFailed):
         hint = (
@@ -102,6 +108,8 @@ def _hint(error: InputError) -> str:
     """What to do; where the library speaks of the command line, in the panel's terms."""
     if error.code in ("mask.several_labels", "mask.label_missing"):
         return _("Enter the liver's value beside the label map.")
+    if error.code == "model.missing":
+        return _("Choose another model; the section Models has more.")
     return error.hint or ""
 
 

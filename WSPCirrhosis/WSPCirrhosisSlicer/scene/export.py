@@ -17,6 +17,8 @@ from WSPCirrhosisLib.fitness import CaseWarning
 BINARY_LABELMAP = "Binary labelmap"
 # As the library: axes further from a right angle than this are sheared.
 RIGHT_ANGLE = 1e-3
+# A transform's determinant from which on a body keeps none of its volume.
+FLAT = 1e-9
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def exportVolume(volumeNode: Any, path: Path) -> ExportedVolume:
     So they do when a transform mirrors: exactly represented, but another anatomy.
 
     Raises:
-        InputError: `volume.*`, the node holds no scalar image.
+        InputError: `volume.*`, the node holds no scalar image; `transform.flat`.
     """
     if volumeNode is None or not volumeNode.IsA("vtkMRMLScalarVolumeNode"):
         raise InputError("volume.none", "No CT is chosen.", hint="Load a CT and choose it.")
@@ -203,6 +205,12 @@ def _linear_to_world(parent: Any, local: np.ndarray) -> np.ndarray | None:
     if not parent.IsTransformToWorldLinear():
         return None
     toWorld = _matrix_of(parent.GetMatrixTransformToWorld)
+    if not abs(np.linalg.det(toWorld)) > FLAT:
+        raise InputError(
+            "transform.flat",
+            f"The transform “{parent.GetName()}” squeezes what is under it flat.",
+            hint="Correct it in the module Transforms, or take CT and mask out of it.",
+        )
     world = toWorld @ local
     axes = world[:3, :3] / np.linalg.norm(world[:3, :3], axis=0)
     return world if np.allclose(axes.T @ axes, np.eye(3), atol=RIGHT_ANGLE) else None

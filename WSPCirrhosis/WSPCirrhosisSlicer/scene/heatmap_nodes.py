@@ -9,6 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from .export import ExportedVolume
+from .prediction_text import unreadableResult
 
 COLORS = "WSPCirrhosisContribution"
 RED, PALE_RED = (0.80, 0.02, 0.05), (1.00, 0.78, 0.62)
@@ -21,13 +22,13 @@ def readHeatmap(path: Path) -> Any:
     """The worker's heat map as a volume node outside the scene.
 
     Raises:
-        RuntimeError: the file is not an image.
+        InputError: ``prediction.unreadable``: the file is not an image.
     """
     node = slicer.vtkMRMLScalarVolumeNode()
     storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
     storage.SetFileName(str(path))
     if not storage.ReadData(node):
-        raise RuntimeError("The worker's heat map cannot be read.")
+        raise unreadableResult()
     return node
 
 
@@ -43,14 +44,7 @@ def addHeatmap(node: Any, name: str, exported: ExportedVolume) -> None:
     node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(exported.ijkToRas))
     slicer.mrmlScene.AddNode(node)
     node.SetAndObserveTransformNodeID(exported.parentTransformId)
-    node.CreateDefaultDisplayNodes()
-    display = node.GetDisplayNode()
-    display.SetAndObserveColorNodeID(contributionColors().GetID())
-    values = slicer.util.arrayFromVolume(node)
-    reach = max(float(values.max()), -float(values.min())) or 1.0
-    display.AutoWindowLevelOff()
-    display.SetWindowLevel(2 * reach, 0.0)
-    display.SetInterpolate(True)
+    node.SetAndObserveDisplayNodeID(_add_display(node).GetID())
     _add_legend(node)
 
 
@@ -74,6 +68,19 @@ def contributionColors() -> Any:
         opacity = float(strength >= SHOWN_FROM)
         node.SetColor(index, f"{value:+.2f}", *color, opacity)
     return slicer.mrmlScene.AddNode(node)
+
+
+def _add_display(heatmapNode: Any) -> Any:
+    low, high = heatmapNode.GetImageData().GetScalarRange()
+    reach = max(high, -low) or 1.0
+    # Made whole before the volume gets it: a default one looks through all voxels for a window of its own.
+    display = slicer.vtkMRMLScalarVolumeDisplayNode()
+    display.AutoWindowLevelOff()
+    display.SetWindowLevel(2 * reach, 0.0)
+    display.SetInterpolate(True)
+    slicer.mrmlScene.AddNode(display)
+    display.SetAndObserveColorNodeID(contributionColors().GetID())
+    return display
 
 
 def _add_legend(heatmapNode: Any) -> None:

@@ -17,8 +17,9 @@ from vtk.util.numpy_support import numpy_to_vtk
 
 from .depth_plot import addDepthPlot
 from .export import ExportedVolume
-from .heatmap_nodes import addHeatmap
-from .slice_places import rememberSliceAxis
+from .heatmap_nodes import addHeatmap, readHeatmap
+from .prediction_text import readPrediction, unreadableResult
+from .slice_places import holdsSlices, rememberSliceAxis
 
 ATTRIBUTE = "WSPCirrhosis"
 VOLUME_ROLE = "WSPCirrhosis.Volume"
@@ -39,7 +40,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class PredictionNodes:
-    """A prediction in the scene. A node that was removed since is None.
+    """A prediction in the scene. A node that was removed since is None, and a heat map whose voxels are gone.
 
     Attributes:
         prediction: what `prediction.json` holds (schema: see the library's README).
@@ -66,19 +67,39 @@ class PredictionNodes:
         return self.prediction["probability"]
 
 
+@dataclass(frozen=True)
+class WorkerResults:
+    """What the worker left, outside the scene: the prediction, the report's HTML, the heat map's volume node."""
+
+    prediction: dict[str, Any]
+    report: str
+    heatmap: Any
+
+
+def readResults(folder: Path) -> WorkerResults:
+    """Read a worker's output.
+
+    Raises:
+        InputError: ``prediction.unreadable``: a file is gone or damaged.
+    """
+    try:
+        prediction = readPrediction((folder / "prediction.json").read_text(encoding="utf-8"))
+        report = (folder / "report.html").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise unreadableResult() from None
+    return WorkerResults(prediction, report, readHeatmap(folder / "heatmap.nrrd"))
+
+
 def importResults(
-    folder: Path, heatmap: Any, volumeNode: Any, exported: ExportedVolume
+    results: WorkerResults, volumeNode: Any, exported: ExportedVolume
 ) -> PredictionNodes:
     """Put the worker's results into the scene; what was there before stays.
 
     Args:
-        folder: the worker's output.
-        heatmap: its heat map, of `readHeatmap`.
         volumeNode: the CT, which the results are put beside.
         exported: how its voxels were written.
     """
-    prediction = json.loads((folder / "prediction.json").read_text(encoding="utf-8"))
-    report = (folder / "report.html").read_text(encoding="utf-8")
+    prediction, heatmap = results.prediction, results.heatmap
     name = volumeNode.GetName()
     with _all_or_nothing():
         table = _add_table(f"{name} cirrhosis by slice", prediction["slices"])
@@ -87,7 +108,7 @@ def importResults(
         text = _add_text(
             f"{name} cirrhosis prediction", json.dumps(prediction, indent=2, ensure_ascii=False)
         )
-        reportNode = _add_text(f"{name} cirrhosis report", report)
+        reportNode = _add_text(f"{name} cirrhosis report", results.report)
         chart, *series = addDepthPlot(
             _unused(f"{name} cirrhosis over depth"), table, prediction["threshold"]
         )
@@ -113,14 +134,16 @@ def findResults(textNode: Any) -> PredictionNodes:
     """The prediction that a text node of `importResults` belongs to, also in a scene that was loaded.
 
     Raises:
-        ValueError: the text is not a prediction.
+        InputError: ``prediction.unreadable``: the text is not a prediction that this version knows.
     """
-    prediction = json.loads(textNode.GetText() or "")
+    prediction = readPrediction(textNode.GetText() or "")
+    heatmap = textNode.GetNodeReference(HEATMAP_ROLE)
+    indices = [row["index"] for row in prediction["slices"]]
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     return PredictionNodes(
         prediction=prediction,
         tableNode=textNode.GetNodeReference(TABLE_ROLE),
-        heatmapNode=textNode.GetNodeReference(HEATMAP_ROLE),
+        heatmapNode=heatmap if holdsSlices(heatmap, indices) else None,
         textNode=textNode,
         chartNode=textNode.GetNodeReference(CHART_ROLE),
         reportNode=textNode.GetNodeReference(REPORT_ROLE),

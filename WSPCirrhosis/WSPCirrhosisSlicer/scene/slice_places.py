@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,19 @@ import vtk
 # A view whose plane is nearer than this (cosine of its tilt) to the slices' own shows the slice itself.
 ALIGNED = 0.7
 AXIS_ATTRIBUTE = "WSPCirrhosis.SliceAxis"
+
+
+def holdsSlices(node: Any, indices: Sequence[int]) -> bool:
+    """Whether a heat map has its voxels, and these of the library's slices among them; a loaded scene may lack both."""
+    if node is None or node.GetImageData() is None:
+        return False
+    try:
+        axis, flipped = json.loads(node.GetAttribute(AXIS_ATTRIBUTE) or "")
+    except (TypeError, ValueError, RecursionError):
+        return False
+    if axis not in (0, 1, 2) or not isinstance(flipped, bool):
+        return False
+    return min(indices) >= 0 and max(indices) < node.GetImageData().GetDimensions()[axis]
 
 
 def rememberSliceAxis(node: Any, worldIjkToRas: np.ndarray) -> None:
