@@ -62,6 +62,22 @@ def test_unknown_attributes_are_refused_except_in_classes_of_ones_own():
     assert own.mine == 5
 
 
+def test_setters_that_are_no_slots_are_refused_as_in_the_real_classes():
+    button, selector, path = (
+        ctk.ctkCollapsibleButton(),
+        slicer.qMRMLNodeComboBox(),
+        ctk.ctkPathLineEdit(),
+    )
+    assert raised(lambda: button.setCollapsed(True)) is AttributeError
+    assert raised(lambda: selector.setNoneEnabled(True)) is AttributeError
+    button.collapsed, selector.noneEnabled = True, True
+    assert (button.collapsed, selector.noneEnabled) == (True, True)
+    # Slots are there.
+    button.setChecked(True)
+    path.setCurrentPath("a")
+    assert not hasattr(qt.QComboBox(), "setLabelDrawingMode")
+
+
 def test_name_dynamic_properties_and_named_children_are_attributes():
     widget = qt.QWidget()
     widget.name = "panel"

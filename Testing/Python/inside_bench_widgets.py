@@ -150,9 +150,9 @@ def test_a_folded_container_keeps_explicitly_hidden_children_hidden():
             layout.addWidget(label)
         hidden.setVisible(False)
         container.show()
-        container.setCollapsed(True)
+        container.collapsed = True
         assert not plain.isVisible()
-        container.setCollapsed(False)
+        container.collapsed = False
         assert plain.isVisible()
         assert not hidden.isVisible()
 

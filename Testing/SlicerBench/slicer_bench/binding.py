@@ -8,6 +8,7 @@ Code of this package sees PySide6 as it is; every other caller sees what the des
 - reading or writing an attribute that does not exist raises AttributeError, except on instances of
   classes derived in Python by the caller, which may keep what they like;
 - methods of C++ classes take no keyword arguments;
+- methods that the real class does not show are refused (`real_names.py`): a property is assigned instead;
 - `object.signal.connect(f)`, `object.connect("signal(int)", f)` and their `disconnect` (`signals.py`).
 
 Widget authors in this package write plain PySide6 classes with `Property`, `Signal`, setters and getters,
@@ -26,6 +27,7 @@ from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
 from PySide6.QtCore import Property, QMetaProperty, QObject, Signal
 
 from . import qt5_names
+from .real_names import refused_methods
 from .signals import BoundSignal, connect_by_text, disconnect_by_text
 
 _HERE = __name__.rpartition(".")[0]
@@ -79,6 +81,8 @@ def _get(self: QObject, name: str) -> Any:
     getter = special.get(name)
     if getter is not None:
         return _NATIVE_GET(self, name) if _is_own() else getter(self)
+    if cls in _adopted and not _is_own() and name in refused_methods(cls):
+        return _get_dynamic(self, name)
     try:
         found = _NATIVE_GET(self, name)
         return Method(found) if type(found) is BuiltinMethodType and not _is_own() else found

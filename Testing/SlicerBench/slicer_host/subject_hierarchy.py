@@ -7,17 +7,19 @@ from typing import Any
 import slicer
 import vtk
 
-SHOWN = (
-    "vtkMRMLVolumeNode",
-    "vtkMRMLSegmentationNode",
-    "vtkMRMLTableNode",
-    "vtkMRMLTextNode",
-    "vtkMRMLTransformNode",
-    "vtkMRMLMarkupsNode",
-    "vtkMRMLModelNode",
-    "vtkMRMLPlotChartNode",
-    "vtkMRMLPlotSeriesNode",
-)
+# Kind of node: the plugin that owns its item. The first that fits counts.
+OWNERS = {
+    "vtkMRMLLabelMapVolumeNode": "LabelMaps",
+    "vtkMRMLVolumeNode": "Volumes",
+    "vtkMRMLSegmentationNode": "Segmentations",
+    "vtkMRMLTableNode": "Tables",
+    "vtkMRMLTextNode": "Texts",
+    "vtkMRMLTransformNode": "Transforms",
+    "vtkMRMLMarkupsNode": "Markups",
+    "vtkMRMLModelNode": "Models",
+    "vtkMRMLPlotChartNode": "Plots",
+    "vtkMRMLPlotSeriesNode": "Plots",
+}
 
 
 class SubjectHierarchyKeeper:
@@ -43,7 +45,7 @@ class SubjectHierarchyKeeper:
             self._add(node)
 
     def _on_removed(self, node: Any) -> None:
-        if self._scene.IsClosing() or not _is_shown(node):
+        if self._scene.IsClosing() or not _owner_of(node):
             return
         hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(self._scene)
         item = hierarchy.GetItemByDataNode(node)
@@ -51,15 +53,16 @@ class SubjectHierarchyKeeper:
             hierarchy.RemoveItem(item, False, False)
 
     def _add(self, node: Any) -> None:
-        if node.GetHideFromEditors() or not _is_shown(node):
+        owner = _owner_of(node)
+        if node.GetHideFromEditors() or not owner:
             return
         hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(self._scene)
         if not hierarchy.GetItemByDataNode(node):
-            hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)
+            hierarchy.CreateItem(hierarchy.GetSceneItemID(), node, owner)
 
 
-def _is_shown(node: Any) -> bool:
-    return any(node.IsA(name) for name in SHOWN)
+def _owner_of(node: Any) -> str:
+    return next((owner for kind, owner in OWNERS.items() if node.IsA(kind)), "")
 
 
 def _with_node(callback: Any) -> Any:

@@ -6,6 +6,8 @@ explicitly while the container is closed appears when it opens.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QChildEvent, QEvent, QObject, Qt
 from PySide6.QtWidgets import QWidget
 
@@ -18,8 +20,7 @@ class HiddenChildren:
     _forcing = False
     _was_created = False
 
-    def is_closed(self) -> bool:
-        raise NotImplementedError
+    is_closed: Callable[[], bool]
 
     def update_children(self) -> None:
         for child in self.children():

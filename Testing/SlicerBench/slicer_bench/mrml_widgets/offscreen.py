@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import slicer
@@ -48,15 +49,14 @@ class DrawnWidget(QFrame):
     Where the machine cannot draw, it says so in plain words instead.
     """
 
+    # (width, height) in pixels to the picture; of the class that shows something.
+    draw: Callable[[int, int], QImage]
     _picture: QImage | None = None
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
-
-    def draw(self, width: int, height: int) -> QImage:
-        raise NotImplementedError
 
     def isEmpty(self) -> bool:
         """Whether there is nothing to draw; then the graphics driver is not troubled at all."""

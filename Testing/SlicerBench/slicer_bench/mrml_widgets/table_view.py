@@ -138,9 +138,6 @@ class qMRMLTableView(KnowsScene, QTableView):
         for column in sorted(columns, reverse=True):
             node.RemoveColumn(column)
 
-    def plotSelection(self) -> None:
-        raise NotImplementedError("The bench does not plot a table's selection.")
-
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.matches(QKeySequence.StandardKey.Copy):
             self.copySelection()
