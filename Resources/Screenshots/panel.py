@@ -145,7 +145,7 @@ class Panel:
         names = ("predict", "batch", "pretrain", "fit", "models", "setup")
         self._section = f"{section}CollapsibleButton"
         for name in names:
-            getattr(self.ui, f"{name}CollapsibleButton").setCollapsed(name != section)
+            getattr(self.ui, f"{name}CollapsibleButton").collapsed = name != section
         settle()
         return self.ui
 
