@@ -13,7 +13,7 @@ import traceback
 from pathlib import Path
 
 from . import __version__
-from .errors import BAD_INPUT, CANCELLED, DEFECT, DONE, Cancelled, InputError
+from .errors import BAD_INPUT, CANCELLED, DEFECT, DONE, SOME_FAILED, Cancelled, InputError
 from .events import Events, json_lines, terminal
 from .files import write_json
 
@@ -75,6 +75,7 @@ def _phantom(options: argparse.Namespace, events: Events) -> int:
         seed=options.seed,
         size=options.size,
         file_format=options.format,
+        population=options.population,
         jobs=options.jobs,
         events=events,
     )
@@ -155,6 +156,25 @@ def _evaluate(options: argparse.Namespace, events: Events) -> int:
     )
     text = f"{as_text(found)}\nTables and figures: {options.output}"
     return _done(options, events, text, figures=found["figures"], synthetic=found["synthetic"])
+
+
+def _experiment(options: argparse.Namespace, events: Events) -> int:
+    from .experiment import experiment
+
+    found = experiment(
+        options.config,
+        options.output,
+        lihc=options.lihc,
+        imagenet_weights=options.weights,
+        devices=options.devices,
+        jobs=options.jobs,
+        allow_leakage=options.allow_leakage,
+        events=events,
+    )
+    failed = len(found["failed"])
+    text = f"{found['runs']} runs, {failed} of them failed. Tables and figures: {options.output / found['results']}"
+    _done(options, events, text, **found)
+    return SOME_FAILED if failed else DONE
 
 
 def _predict(options: argparse.Namespace, events: Events) -> int:
@@ -247,6 +267,12 @@ def _parser() -> argparse.ArgumentParser:
         "--size", type=count, default=512, help="pixels a side; the field of view stays"
     )
     command.add_argument("--format", choices=("nrrd", "nifti", "dicom"), default="nrrd")
+    command.add_argument(
+        "--population",
+        choices=("usual", "shifted"),
+        default="usual",
+        help="shifted: other patients on another scanner, to test on what was not trained on",
+    )
     command.set_defaults(run=_phantom)
 
     command = commands.add_parser(
@@ -314,6 +340,39 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--folds", type=_folds, default=5, help="by patient, at least 2")
     command.add_argument("--repeats", type=count, default=5, help="of the folds, drawn anew")
     command.set_defaults(run=_evaluate)
+
+    command = commands.add_parser(
+        "experiment",
+        parents=[everywhere, jobs],
+        help="compare methods as the paper does: one TOML file → runs, tables, figures; goes on where it was killed",
+    )
+    command.add_argument(
+        "--config", type=Path, required=True, metavar="E.toml", help="see configs/"
+    )
+    command.add_argument("--output", type=Path, required=True, metavar="DIR")
+    command.add_argument(
+        "--devices",
+        nargs="+",
+        type=_device,
+        default=[],
+        metavar="DEVICE",
+        help="cpu, cuda:0 …, one process each (default: all CUDA devices, or the CPU)",
+    )
+    command.add_argument(
+        "--lihc", type=Path, metavar="DIR", help="the public LIHC cohort as published, unpacked"
+    )
+    command.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="for the row ImageNet: the published ResNet-18, .pth or .safetensors",
+    )
+    command.add_argument(
+        "--allow-leakage",
+        action="store_true",
+        help="go on although patients are trained on and judged; the tables say so",
+    )
+    command.set_defaults(run=_experiment)
 
     command = commands.add_parser(
         "predict", parents=[everywhere, jobs, overwrite], help="one case or a cohort of cases"
@@ -401,6 +460,15 @@ def count(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a count; 1 or more is expected")
     return value
+
+
+def _device(text: str) -> str:
+    kind, colon, number = text.partition(":")
+    if kind not in ("cpu", "cuda") or (colon and (kind == "cpu" or not number.isdigit())):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no device; expected cpu, cuda or cuda:NUMBER"
+        )
+    return text
 
 
 def _folds(text: str) -> int:

@@ -98,12 +98,15 @@ def cross_validate(
     folds: int = FOLDS,
     repeats: int = REPEATS,
     seed: int = 0,
+    most_training_patients: int | None = None,
     events: Events | None = None,
 ) -> CrossValidation:
     """Cross-validate the very procedure that makes a model.
 
     Args:
         folds: at most; a class with fewer patients makes them fewer, and a warning says so.
+        most_training_patients: of a fold, both classes in its proportion and at least two of each: how much fewer
+            strong labels cost. The same patients for every encoder, and fewer are always part of more.
 
     Raises:
         InputError: ``cohort.too_few_patients``.
@@ -122,6 +125,8 @@ def cross_validate(
     for repeat in range(repeats):
         split = patient_folds(slices, seed + repeat, folds)
         for number, (train, test) in enumerate(split, start=1):
+            if most_training_patients is not None:
+                train = _fewer(train, most_training_patients, seed + repeat)
             fitted = fit_classifier(train, seed + repeat)
             patients, trained_on = test.present, slices.labels[train.present]
             found, labels = fitted.patient_probabilities(test)[patients], slices.labels[patients]
@@ -144,6 +149,14 @@ def cross_validate(
             )
         events.progress("cross-validation", repeat + 1, repeats)
     return CrossValidation(slices.labels, probabilities, uncalibrated, called, tuple(figures), seed)
+
+
+def _fewer(train: Slices, most: int, seed: int) -> Slices:
+    patients = np.random.default_rng(seed).permutation(train.present)
+    of_class = [patients[train.labels[patients] == value] for value in (0, 1)]
+    share = min(most / len(patients), 1.0)
+    kept = [members[: max(round(share * len(members)), 2)] for members in of_class]
+    return train.of_patients(np.concatenate(kept))
 
 
 def _mean(values: Any) -> float:

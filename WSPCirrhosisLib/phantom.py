@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +21,7 @@ from .events import Events
 from .files import new_folder, write_whole
 from .phantom_files import STORES, canonical_affine
 from .phantom_liver import LIVER
-from .phantom_patient import STAGE_SHARES, Patient, draw_patient
+from .phantom_patient import POPULATIONS, STAGE_SHARES, Patient, draw_patient
 from .phantom_scanner import Scan, scan
 from .processes import WorkerDied, as_finished
 
@@ -85,7 +85,7 @@ def make_phantom(
     _check(size=size, seed=seed, patients=patient + 1)
     if stage is not None and stage not in range(len(STAGE_SHARES)):
         raise InputError("phantom.settings", f"Stage {stage}; expected 0 to 4.")
-    who, scanned = _make(patient, seed, size, stage, slice_mm)
+    who, scanned = _make(patient, seed, size, stage=stage, slice_mm=slice_mm)
     return Phantom(who, scanned.hu, scanned.labels, scanned.spacing_mm, canonical_affine(scanned))
 
 
@@ -96,6 +96,7 @@ def make_cohort(
     seed: int = 0,
     size: int = 512,
     file_format: str = "nrrd",
+    population: str = "usual",
     jobs: int | None = None,
     events: Events | None = None,
 ) -> Path:
@@ -106,6 +107,7 @@ def make_cohort(
 
     Args:
         file_format: ``nrrd`` (mask: a Slicer segmentation), ``nifti`` or ``dicom`` (mask: a label map).
+        population: ``shifted`` for other patients on another scanner; see `phantom_patient.POPULATIONS`.
         jobs: processes; by default one a core.
 
     Returns:
@@ -119,6 +121,10 @@ def make_cohort(
         raise InputError(
             "phantom.settings", f"Format {file_format!r}; expected {', '.join(STORES)}."
         )
+    if population not in POPULATIONS:
+        raise InputError(
+            "phantom.settings", f"Population {population!r}; expected {', '.join(POPULATIONS)}."
+        )
     if jobs is not None and jobs < 1:
         raise InputError("phantom.settings", f"{jobs} jobs; expected 1 or more.")
     events = events or Events()
@@ -126,7 +132,15 @@ def make_cohort(
     with new_folder(output) as folder:
         rows: dict[int, dict] = {}
         events.progress("phantom", 0, patients)
-        stored = _store_all(folder, patients, seed, size, file_format, jobs)
+        store = partial(
+            _store,
+            folder=folder,
+            seed=seed,
+            size=size,
+            file_format=file_format,
+            population=population,
+        )
+        stored = _store_all(store, patients, jobs)
         with closing(stored):
             for number, row in stored:
                 rows[number] = row
@@ -139,14 +153,13 @@ def make_cohort(
 
 
 def _store_all(
-    folder: Path, patients: int, seed: int, size: int, file_format: str, jobs: int | None
+    store: Callable[[int], dict], patients: int, jobs: int | None
 ) -> Iterator[tuple[int, dict]]:
     jobs = min(jobs or os.cpu_count() or 1, patients)
     if jobs == 1:
         for number in range(patients):
-            yield number, _store(number, folder, seed, size, file_format)
+            yield number, store(number)
         return
-    store = partial(_store, folder=folder, seed=seed, size=size, file_format=file_format)
     with closing(as_finished(store, range(patients), jobs)) as stored:
         for number, row in stored:
             if isinstance(row, WorkerDied):
@@ -154,18 +167,18 @@ def _store_all(
             yield number, row
 
 
-def _store(number: int, folder: Path, seed: int, size: int, file_format: str) -> dict:
-    who, scanned = _make(number, seed, size)
+def _store(
+    number: int, *, folder: Path, seed: int, size: int, file_format: str, population: str
+) -> dict:
+    who, scanned = _make(number, seed, size, population=population)
     volume, mask = STORES[file_format](who, scanned, folder)
     values = (who.patient_id, volume, mask, who.weak_label, who.label, who.stage, who.age, who.sex)
     return dict(zip(COLUMNS, (*values, 1), strict=True))
 
 
-def _make(
-    number: int, seed: int, size: int, stage: int | None = None, slice_mm: float | None = None
-) -> tuple[Patient, Scan]:
+def _make(number: int, seed: int, size: int, **choices) -> tuple[Patient, Scan]:
     who_rng, scan_rng = np.random.default_rng((seed, number)).spawn(2)
-    who = draw_patient(number, who_rng, seed=seed, stage=stage, slice_mm=slice_mm)
+    who = draw_patient(number, who_rng, seed=seed, **choices)
     return who, scan(who, size, scan_rng)
 
 

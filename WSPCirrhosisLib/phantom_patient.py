@@ -8,6 +8,10 @@ import numpy as np
 
 # Share of the stages F0…F4: METAVIR as a liver clinic sees it, with both sides of "F3 or more" well filled.
 STAGE_SHARES = (0.30, 0.20, 0.15, 0.15, 0.20)
+# ``shifted``: another hospital's patients on another hospital's scanner, to test on what was not trained on. As in the
+# public liver cohort, fewer are advanced; slices are thicker, doses lower, kernels softer, the contrast came later.
+POPULATIONS = ("usual", "shifted")
+_SHIFTED_STAGE_SHARES = (0.34, 0.20, 0.16, 0.10, 0.20)
 ADVANCED_FIBROSIS = 3
 # Shares of the axis orders and directions that files are stored in, by the LPS letters their axes point to.
 STORED_ORIENTATIONS = {
@@ -144,8 +148,9 @@ def draw_patient(
     seed: int,
     stage: int | None = None,
     slice_mm: float | None = None,
+    population: str = "usual",
 ) -> Patient:
-    """Draw patient `number` of the cohort `seed`.
+    """Draw patient `number` of the cohort `seed`, from one of the `POPULATIONS`.
 
     Every trait takes its random numbers whether or not it needs them, so that the same patient with another `stage`
     differs in the disease alone: body, enhancement and scanner come from streams of their own.
@@ -153,13 +158,16 @@ def draw_patient(
     disease, person, scan = rng.spawn(3)
     chance = disease.random()
     if stage is None:
-        stage = int(np.searchsorted(np.cumsum(STAGE_SHARES)[:-1], chance, side="right"))
+        shares = STAGE_SHARES if population == "usual" else _SHIFTED_STAGE_SHARES
+        stage = int(np.searchsorted(np.cumsum(shares)[:-1], chance, side="right"))
     signs, weak_label = _draw_disease(disease, stage)
     sex = "F" if person.random() < 0.45 else "M"
     age = int(np.clip(round(person.normal(57, 13)), 20, 90))
     body = _draw_body(person, sex)
     enhancement = _draw_enhancement(person)
     scanner = _draw_scanner(scan, body)
+    if population == "shifted":
+        enhancement, scanner = _later_contrast(enhancement), _shifted_scanner(scanner)
     if slice_mm is not None:
         scanner = replace(scanner, slice_mm=slice_mm)
     return Patient(
@@ -240,6 +248,30 @@ def _draw_enhancement(rng: np.random.Generator) -> Enhancement:
         medulla=organ(32, 88 + 22 * delay, 10),
         muscle=organ(52, 10, 4),
         gut_wall=organ(40, 46, 8),
+    )
+
+
+def _later_contrast(enhancement: Enhancement) -> Enhancement:
+    """The same patient scanned half a minute later: vessels and spleen have faded, the liver has hardly."""
+    return replace(
+        enhancement,
+        liver=enhancement.liver - 6,
+        portal_vein=enhancement.portal_vein - 30,
+        hepatic_vein=enhancement.hepatic_vein - 22,
+        aorta=enhancement.aorta - 34,
+        vena_cava=enhancement.vena_cava - 12,
+        spleen=enhancement.spleen - 16,
+        cortex=enhancement.cortex - 24,
+    )
+
+
+def _shifted_scanner(scanner: Scanner) -> Scanner:
+    return replace(
+        scanner,
+        slice_mm=round(min(1.2 * scanner.slice_mm + 1.0, 7.5), 2),
+        noise_hu=1.5 * scanner.noise_hu,
+        grain_mm=scanner.grain_mm + 0.35,
+        field_of_view_mm=1.06 * scanner.field_of_view_mm,
     )
 
 

@@ -66,7 +66,7 @@ def represent(
         )
     parts = []
     for first in range(0, len(images), batch_size):
-        batch = torch.from_numpy(np.ascontiguousarray(images[first : first + batch_size]))
+        batch = torch.from_numpy(np.array(images[first : first + batch_size]))
         batch = batch.to(device)[:, None].float() / LEVELS
         parts.append(encoder.feature_maps(batch).mean(dim=(2, 3)).float().cpu().numpy())
     return np.concatenate(parts)

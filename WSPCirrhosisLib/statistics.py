@@ -2,6 +2,9 @@
 
 Everything takes one label (0 or 1) and one score a PATIENT, never a slice: slices of one liver are not
 independent, and counting them would make every interval below far too narrow.
+
+AUCs take scores (P,) or (S, P): the same patients scored S times, by S trainings of one method say. The AUC is then
+the mean of theirs, and the interval says how far that mean hangs on which patients were tested: placements add up.
 """
 
 from __future__ import annotations
@@ -91,15 +94,16 @@ def bootstrap_interval(
     """Percentile interval of `statistic(labels, scores)` over patients drawn with replacement.
 
     Each class is resampled on its own, so that no resample lacks one. The scores are kept as they are:
-    the interval says how much the figure depends on WHICH patients were tested, not on the training.
+    the interval says how much the figure depends on WHICH patients were tested, not on the training. Scores may have
+    any axes before the patients', as `statistic` takes them.
     """
-    labels, scores = _checked(labels, scores)
+    labels, scores = _checked_labels(labels), np.asarray(scores, dtype=float)
     random = np.random.default_rng(seed)
     classes = [np.flatnonzero(labels == value) for value in (0, 1)]
     figures = np.empty(resamples)
     for index in range(resamples):
         drawn = np.concatenate([random.choice(members, len(members)) for members in classes])
-        figures[index] = statistic(labels[drawn], scores[drawn])
+        figures[index] = statistic(labels[drawn], scores[..., drawn])
     tail = (1 - level) / 2
     low, high = np.quantile(figures, [tail, 1 - tail])
     return Interval(float(statistic(labels, scores)), float(low), float(high), level)
@@ -148,6 +152,9 @@ def brier_score(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
 def _placements(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """For each positive the share of negatives below it, for each negative the share of positives above."""
+    if np.ndim(scores) == 2:
+        below, above = zip(*(_placements(labels, row) for row in scores), strict=True)
+        return np.mean(below, axis=0), np.mean(above, axis=0)
     labels, scores = _checked(labels, scores)
     positive, negative = scores[labels == 1], scores[labels == 0]
     everyone = _midranks(np.concatenate([positive, negative]))
@@ -176,11 +183,18 @@ def _normal_quantile(level: float) -> float:
 
 
 def _checked(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    labels, scores = np.asarray(labels).astype(int), np.asarray(scores, dtype=float)
-    if labels.shape != scores.shape or labels.ndim != 1:
+    labels, scores = _checked_labels(labels), np.asarray(scores, dtype=float)
+    if labels.shape != scores.shape:
         raise ValueError(f"one score a patient expected, got {labels.shape} and {scores.shape}")
-    if set(np.unique(labels)) != {0, 1}:
-        raise ValueError(f"labels 0 and 1 expected, both present; got {sorted(set(labels))}")
     if not np.isfinite(scores).all():
         raise ValueError("scores must be finite")
     return labels, scores
+
+
+def _checked_labels(labels: np.ndarray) -> np.ndarray:
+    labels = np.asarray(labels).astype(int)
+    if labels.ndim != 1 or set(np.unique(labels)) != {0, 1}:
+        raise ValueError(
+            f"labels 0 and 1 expected, both present; got {sorted(set(labels.ravel()))}"
+        )
+    return labels

@@ -1,0 +1,133 @@
+"""An experiment's pictures: ROC curves of all methods, and the paper's Figure 2, each as PNG and SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from sklearn.decomposition import PCA
+
+from .evaluation_figures import COLOURS, DEPTH_COLOURS, DPI, MARKERS
+from .experiment_plan import Plan, Row, Run
+from .experiment_runs import RunResult, read_slices
+from .experiment_tables import COHORT_NAMES, shown
+from .files import write_whole
+from .paper_figures import ENCODER_NAMES
+from .statistics import auc, roc_curve
+from .strong_labels import POSITIVE_CLASS
+
+# Every figure that any plan leads to, whichever it was that wrote the folder before.
+ALL_FIGURE_FILES = tuple(
+    f"{figure}-{encoder}.{ending}"
+    for figure in ("figure-2", "roc")
+    for encoder in ENCODER_NAMES
+    for ending in ("png", "svg")
+)
+FIGURE_2_METHODS = ("simclr", "supcon", "depth-aware", "wsp")
+SUBJECTS = 10
+_RATES = np.linspace(0, 1, 201)
+_LINES = ("-", "--", ":", "-.")
+
+
+def draw_roc_curves(folder: Path, plan: Plan, results: Mapping[Run, RunResult]) -> None:
+    """``roc-ENCODER``: a panel for each cohort; a curve is the mean of its seeds' sensitivities."""
+    for encoder in dict.fromkeys(row.encoder for row in plan.main()):
+        rows = [row for row in plan.main() if row.encoder == encoder]
+        count = len(plan.evaluated)
+        figure = Figure(figsize=(4.0 * count, 4.6), layout="constrained")
+        for axes, cohort in zip(np.ravel(figure.subplots(1, count)), plan.evaluated, strict=True):
+            axes.plot([0, 1], [0, 1], color="0.75", linewidth=1)
+            for number, row in enumerate(rows):
+                curve = _mean_curve(row, cohort, results)
+                if curve is None:
+                    continue
+                sensitivity, area = curve
+                is_wsp = row.name == "wsp"
+                colour = "black" if is_wsp else mpl.colormaps["tab20"](number % 20)
+                axes.plot(_RATES, sensitivity, color=colour, linestyle=_LINES[number // 10 % 4],
+                          linewidth=2.4 if is_wsp else 1.2, label=f"{shown(row.name)} {area:.2f}")  # fmt: skip
+            axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+            axes.set(xlabel="1 − specificity", ylabel="Sensitivity")
+            axes.set_title(f"{COHORT_NAMES[cohort]}, {ENCODER_NAMES[encoder]}", loc="left")
+            axes.legend(loc="lower right", frameon=False, fontsize=6.5)
+            axes.spines[["top", "right"]].set_visible(False)
+        _save(figure, folder, f"roc-{encoder}")
+
+
+def draw_figure_2(folder: Path, plan: Plan, results: Mapping[Run, RunResult]) -> None:
+    """``figure-2-ENCODER``: ten subjects on their first two components, above by label, below by depth (Figure 2)."""
+    cohort = plan.evaluated[0]
+    for encoder in plan.encoders:
+        rows = [row for row in plan.main() if row.encoder == encoder]
+        wanted = [row for row in rows if row.name in FIGURE_2_METHODS] or rows[:4]
+        shown_rows = [
+            (row, result)
+            for row in wanted
+            if (result := results[row.runs[0]]).representations_file.exists()
+        ]
+        if not shown_rows:
+            continue
+        figure = Figure(figsize=(3.0 * len(shown_rows) + 0.8, 6.0), layout="constrained")
+        panels = figure.subplots(2, len(shown_rows), squeeze=False)
+        for column, (row, result) in zip(panels.T, shown_rows, strict=True):
+            slices, depth = read_slices(result, cohort)
+            chosen = np.isin(slices.patient, _subjects(slices.labels))
+            points = PCA(n_components=2, svd_solver="full").fit_transform(slices.values[chosen])
+            labels, depth = slices.labels[slices.patient[chosen]], depth[chosen]
+            for value, (colour, marker) in enumerate(zip(COLOURS, MARKERS, strict=True)):
+                name = POSITIVE_CLASS if value else f"no {POSITIVE_CLASS}"
+                column[0].scatter(*points[labels == value].T, s=9, c=colour, marker=marker,
+                                  alpha=0.7, lw=0, label=name)  # fmt: skip
+            drawn = column[1].scatter(*points.T, s=9, c=depth, cmap=DEPTH_COLOURS, vmin=0, vmax=1, lw=0)  # fmt: skip
+            column[0].set_title(shown(row.name), loc="left")
+            for axes in column:
+                axes.set(xticks=[], yticks=[])
+                axes.spines[["top", "right"]].set_visible(False)
+        panels[0, 0].set_ylabel("by label")
+        panels[1, 0].set_ylabel("by depth")
+        panels[0, 0].legend(frameon=False, fontsize=7)
+        figure.colorbar(drawn, ax=panels[1].tolist(), label="depth d (0 inferior, 1 superior)")
+        _save(figure, folder, f"figure-2-{encoder}")
+
+
+def _mean_curve(
+    row: Row, cohort: str, results: Mapping[Run, RunResult]
+) -> tuple[np.ndarray, float] | None:
+    found = [judged for run in row.runs if (judged := results[run].judged(cohort))]
+    if not found:
+        return None
+    curves = []
+    for judged in found:
+        false_rate, sensitivity, _ = roc_curve(judged.labels, judged.pooled)
+        reached = np.searchsorted(false_rate, _RATES, side="right") - 1
+        curves.append(sensitivity[reached])
+    areas = [auc(judged.labels, judged.pooled) for judged in found]
+    return np.mean(curves, axis=0), float(np.mean(areas))
+
+
+def _subjects(labels: np.ndarray) -> np.ndarray:
+    """Half of them of each class as far as there are, the first of the table: nobody picked them for their looks."""
+    half = SUBJECTS // 2
+    return np.concatenate([np.flatnonzero(labels == value)[:half] for value in (0, 1)])
+
+
+def _save(figure: Figure, folder: Path, name: str) -> None:
+    FigureCanvasAgg(figure)
+    # Without a date and with names that follow from the content, so that the same results give the same file.
+    with mpl.rc_context({"svg.hashsalt": name}):
+        for ending, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
+            with write_whole(folder / f"{name}.{ending}", "wb") as stream:
+                figure.savefig(stream, dpi=DPI, format=ending, metadata=metadata)
+
+
+def figure_files(plan: Plan) -> Sequence[str]:
+    """The PNG files that there may be to show, in a report's order."""
+    encoders = dict.fromkeys(row.encoder for row in plan.main())
+    return [
+        *(f"figure-2-{encoder}.png" for encoder in plan.encoders),
+        *(f"roc-{encoder}.png" for encoder in encoders),
+    ]
