@@ -1,4 +1,4 @@
-"""Plot views that belong to a section of the panel: in no layout, and not saved with the scene."""
+"""Plot views that belong to a section of the panel: in no layout, not saved with the scene, and left alone by others."""
 
 from __future__ import annotations
 
@@ -6,16 +6,30 @@ from typing import Any
 
 import slicer
 
+PARAMETER_NODE = "WSPCirrhosis"
+
 
 def ownPlotView(name: str) -> Any:
     """The plot view node of this name; the scene keeps one, also when it is closed."""
-    node = slicer.mrmlScene.GetSingletonNode(name, "vtkMRMLPlotViewNode")
+    scene = slicer.mrmlScene
+    node = scene.GetSingletonNode(name, "vtkMRMLPlotViewNode")
     if node is None:
         node = slicer.vtkMRMLPlotViewNode()
-        node.SetSingletonTag(name)
         node.SetLayoutName(name)
         node.SetName(name)
-        node.SetHideFromEditors(True)
-        node.SetSaveWithScene(False)
-        node = slicer.mrmlScene.AddNode(node)
+        _own(node)
+        node = scene.AddNode(node)
+    # A closed scene keeps the node, but not what was said of it.
+    _own(node)
     return node
+
+
+def _own(node: Any) -> None:
+    node.SetHideFromEditors(True)
+    node.SetSaveWithScene(False)
+    # A chart that is shown elsewhere goes to all plot views that do not say this.
+    node.SetDoPropagatePlotChartSelection(False)
+    owner = slicer.mrmlScene.GetSingletonNode(PARAMETER_NODE, "vtkMRMLScriptedModuleNode")
+    if owner is not None:
+        # Without an owner the main window would make a second, hidden view of it.
+        node.SetAndObserveParentLayoutNodeID(owner.GetID())

@@ -210,7 +210,7 @@ class PredictPanel(Panel):
             self.resultView.clear()
             self._say(errorHtml(error))
             return
-        self.resultView.show(nodes, self.parameters.heatmapOpacity, self.parameters.parameterNode)
+        self.resultView.show(nodes, self.parameters.heatmapOpacity)
 
     def _update(self) -> None:
         """Enable what can be pressed; say why the rest cannot."""

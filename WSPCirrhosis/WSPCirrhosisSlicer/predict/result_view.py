@@ -9,6 +9,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from ..own_views import ownPlotView
 from ..scene.results import PredictionNodes
 from ..scene.slice_places import SlicePlaces
 from .heatmap_view import HeatmapView
@@ -44,18 +45,17 @@ class ResultView:
         ui.sliceTableView.verticalHeader().setVisible(False)
         ui.sliceTableView.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
 
-    def show(self, nodes: PredictionNodes, opacity: float, parameterNode: Any) -> None:
+    def show(self, nodes: PredictionNodes, opacity: float) -> None:
         """Show a prediction of the scene, its warnings by `compareVolume`; the slice views stay as they are.
 
         Args:
             opacity: of its heat map, when the user shows it.
-            parameterNode: owner of the panel's plot view, which the layout then leaves alone.
         """
         self.nodes = nodes
         ui = self.ui
         ui.resultLabel.setText(resultHtml(nodes.prediction))
         self._fill(nodes, opacity)
-        self._fill_plot(nodes, parameterNode)
+        self._fill_plot(nodes)
         self._fill_overview(nodes)
         ui.resultLabel.setVisible(True)
         ui.predictResultsWidget.setVisible(True)
@@ -216,26 +216,11 @@ class ResultView:
         finally:
             self._filling = False
 
-    def _fill_plot(self, nodes: PredictionNodes, parameterNode: Any) -> None:
-        node = slicer.mrmlScene.GetSingletonNode(PLOT_VIEW, "vtkMRMLPlotViewNode")
-        if node is None:
-            node = slicer.vtkMRMLPlotViewNode()
-            node.SetLayoutName(PLOT_VIEW)
-            node.SetName(PLOT_VIEW)
-            self._own(node, parameterNode)
-            node = slicer.mrmlScene.AddNode(node)
-        # A closed scene keeps the node, but not what was said of it.
-        self._own(node, parameterNode)
+    def _fill_plot(self, nodes: PredictionNodes) -> None:
+        node = ownPlotView(PLOT_VIEW)
+        node.SetInteractionMode(node.InteractionModeSelectPoints)
         node.SetPlotChartNodeID(nodes.chartNode.GetID() if nodes.chartNode else None)
         self.ui.depthPlotWidget.setMRMLPlotViewNode(node)
-
-    @staticmethod
-    def _own(plotViewNode: Any, parameterNode: Any) -> None:
-        """Make it the panel's alone: with an owner it is no part of the layout, and scenes are saved without it."""
-        plotViewNode.SetHideFromEditors(True)
-        plotViewNode.SetSaveWithScene(False)
-        plotViewNode.SetAndObserveParentLayoutNodeID(parameterNode.GetID())
-        plotViewNode.SetInteractionMode(plotViewNode.InteractionModeSelectPoints)
 
     @staticmethod
     def _is_there(node: Any) -> bool:
