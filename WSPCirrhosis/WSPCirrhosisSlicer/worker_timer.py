@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import qt
+import slicer
 
 INTERVAL_MS = 100
 
@@ -32,7 +33,8 @@ class WorkerTimer:
         self._onDone, self._onError, self._onTick = onDone, onError, onTick
         self._began = time.monotonic()
         self._inTick = False
-        self._timer = qt.QTimer()
+        # With a parent, so that it outlives the last word about it, which is said from within its own signal.
+        self._timer = qt.QTimer(slicer.app)
         self._timer.setInterval(INTERVAL_MS)
         self._timer.timeout.connect(self._tick)
         self._timer.start()
@@ -82,6 +84,6 @@ class WorkerTimer:
             tell(what)
 
     def _stop(self) -> None:
-        self._timer.stop()
-        self._timer.timeout.disconnect(self._tick)
-        self._timer = None
+        timer, self._timer = self._timer, None
+        timer.stop()
+        timer.deleteLater()
