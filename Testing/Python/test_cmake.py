@@ -62,6 +62,19 @@ def test_every_file_of_the_module_is_listed():
     assert named == present
 
 
+def test_every_test_that_runs_inside_slicer_is_a_test_of_a_slicer_build_too():
+    cmake = (host.ROOT / "Testing" / "CMakeLists.txt").read_text(encoding="utf-8")
+    files = (host.ROOT / "Testing" / "Python").glob("test_*.py")
+    inside = {
+        path.stem
+        for path in files
+        if re.search(r"host\.(run_|slicer_command)", path.read_text("utf-8"))
+    }
+    # This file, whose small CMake build stands in for Slicer's.
+    inside -= {Path(__file__).stem}
+    assert set(re.findall(r"\btest_\w+", cmake)) == inside
+
+
 def test_the_catalog_entry_and_the_cmake_file_name_the_same_repository():
     entry = json.loads(
         (host.ROOT / "Resources" / "ExtensionsIndex" / "WSPCirrhosis.json").read_text("utf-8")
