@@ -224,10 +224,21 @@ def test_the_weak_label_is_chosen_among_the_columns_of_the_table():
     combo = ui.pretrainWeakLabelComboBox
     assert [combo.itemText(n) for n in range(combo.count)] == ["grade", "age"]
     assert not ui.pretrainButton.enabled and "Weak label column" in ui.pretrainMessageLabel.text
+    ui.pretrainMethodComboBox.setCurrentIndex(ui.pretrainMethodComboBox.findData("simclr"))
+    assert not ui.pretrainSigmaSpinBox.enabled and ui.pretrainButton.enabled, said()
+    ui.pretrainMethodComboBox.setCurrentIndex(0)
     combo.setCurrentIndex(0)
     assert ui.pretrainButton.enabled, said()
+
+
+def test_a_method_without_labels_still_draws_its_batches_evenly_over_them():
+    choose_new(FOLDER / "cohort" / "other.csv")
     ui.pretrainMethodComboBox.setCurrentIndex(ui.pretrainMethodComboBox.findData("simclr"))
-    assert not combo.enabled and not ui.pretrainSigmaSpinBox.enabled and ui.pretrainButton.enabled
+    combo = ui.pretrainWeakLabelComboBox
+    assert combo.enabled
+    combo.setCurrentIndex(combo.findData("grade"))
+    panel = next(panel for panel in widget.panels if type(panel).__name__ == "PretrainPanel")
+    assert panel._settings.config().weak_label_column == "grade"
     ui.pretrainMethodComboBox.setCurrentIndex(0)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from WSPCirrhosisLib.methods import CONTRASTIVE, METHODS
-from WSPCirrhosisLib.pretrain_config import METHODS_WITH_KERNEL, PretrainConfig
+from WSPCirrhosisLib.methods import METHODS, SETTING_USED_BY
+from WSPCirrhosisLib.pretrain_config import PretrainConfig
 
 # Setting: name of its widget.
 COMBO_BOXES = {
@@ -44,19 +44,8 @@ LINE_EDITS = {"kernel": "pretrainKernelLineEdit"}
 WIDGETS = {**COMBO_BOXES, **COLUMN_COMBO_BOXES, **SPIN_BOXES, **LINE_EDITS}
 # Encoders that are not trained need no run; `fit` takes them from the command line.
 METHODS_OFFERED = tuple(name for name, method in METHODS.items() if method.objective is not None)
-# Settings that count for some methods alone.
-USED_BY = {
-    "weak_label_column": ("wsp", "supcon", "ordinal", "supervised"),
-    "kernel": METHODS_WITH_KERNEL,
-    "sigma": ("wsp", "depth-aware", "ordinal"),
-    "pcl_distance": ("pcl",),
-    "y_column": ("y-aware",),
-    "y_sigma": ("y-aware",),
-    "grade_sigma": ("ordinal",),
-    "temperature": tuple(
-        name for name, method in METHODS.items() if method.objective == CONTRASTIVE
-    ),
-}
+# To these the weak label says what is similar; all others only draw their batches evenly over it, if there is one.
+LEARN_WEAK_LABEL = ("wsp", "supcon", "ordinal", "supervised")
 
 
 class PretrainSettings:
@@ -104,6 +93,8 @@ class PretrainSettings:
         for name in WIDGETS:
             if _counts(name, method):
                 values[name] = self._value(name)
+        if not values["weak_label_column"] and method not in LEARN_WEAK_LABEL:
+            values["weak_label_column"] = _defaults()["weak_label_column"]
         return values
 
     def asText(self) -> str:
@@ -199,7 +190,7 @@ class PretrainSettings:
 
 
 def _counts(name: str, method: str) -> bool:
-    return name not in USED_BY or method in USED_BY[name]
+    return method in SETTING_USED_BY.get(name, METHODS)
 
 
 def _defaults() -> dict[str, Any]:
