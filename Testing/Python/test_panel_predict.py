@@ -398,7 +398,7 @@ def closed_while_running():
     found["closed while running"] = [panel.isRunning, group_lives(pid), leftovers()]
 
 def reloaded_while_running():
-    load_ct()
+    ct = load_ct()
     load_mask()
     panel.parameters.modelPath = str(folder / "model.onnx")
     settle()
@@ -406,12 +406,15 @@ def reloaded_while_running():
     wait(lambda: panel._timer.worker.worker is not None)
     pid = panel._timer.worker.worker.pid
     sections = list(widget.panels)
+    width = ui.predictCollapsibleButton.minimumSizeHint.width()
+    ct.SetName("abdomen portal venous phase 5 mm soft kernel " * 4)
     # The button "Reload" of the developer's section.
     widget.onReload()
     settle()
     found["reloaded while running"] = [panel.isRunning, group_lives(pid), leftovers()]
     fresh = slicer.modules.wspcirrhosis.widgetRepresentation().self()
     found["ready after reload"] = [fresh is not widget, fresh.ui.predictButton.enabled]
+    found["wider for a long name"] = fresh.ui.predictCollapsibleButton.minimumSizeHint.width() - width
     # The sections' files are read anew too, not only the module's own.
     old = {type(section) for section in sections}
     found["all reloaded"] = not any(type(section) in old for section in fresh.panels)
@@ -575,6 +578,10 @@ def test_closing_the_scene_or_reloading_the_module_ends_the_run(found):
     assert found["reloaded while running"] == [False, False, []]
     assert found["ready after reload"] == [True, True]
     assert found["all reloaded"]
+
+
+def test_long_names_do_not_widen_the_panel(found):
+    assert found["wider for a long name"] <= 0
 
 
 def test_a_result_says_when_another_ct_is_chosen(found):

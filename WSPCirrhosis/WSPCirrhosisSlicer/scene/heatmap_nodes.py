@@ -71,8 +71,9 @@ def contributionColors() -> Any:
 
 
 def _add_display(heatmapNode: Any) -> Any:
-    low, high = heatmapNode.GetImageData().GetScalarRange()
-    reach = max(high, -low) or 1.0
+    # Not the image's own scalar range, which takes ten times as long.
+    values = slicer.util.arrayFromVolume(heatmapNode)
+    reach = max(float(values.max()), -float(values.min())) or 1.0
     # Made whole before the volume gets it: a default one looks through all voxels for a window of its own.
     display = slicer.vtkMRMLScalarVolumeDisplayNode()
     display.AutoWindowLevelOff()
