@@ -150,6 +150,22 @@ slicer.mrmlScene.Clear(0)
 found["new scene"] = state()
 slicer.util.loadScene(saved)
 found["loaded"] = state()
+for node in volumes():
+    slicer.mrmlScene.RemoveNode(node)
+(folder / "ct0.nrrd").rename(folder / "ct-away.nrrd")
+panel.results.showSlice(0)
+found["scan gone"] = state()
+(folder / "ct-away.nrrd").rename(folder / "ct0.nrrd")
+
+inputs = type("Inputs", (), {"evaluation": folder / "removed", "run": "", "cohort": "", "labelColumn": "", "model": ""})
+panel._inputs = inputs
+panel._work = type("Work", (), {"worker": type("Worker", (), {"result": {"card": {"name": "x", "model_id": "y"}}})})
+panel._onDone(0)
+found["figures gone"] = state()
+ui.fitOutputPathLineEdit.setCurrentPath(str(folder / "free.onnx"))
+panel.parameters.fitModelPath = str(folder / ("x" * 300 + ".onnx"))
+panel._showState()
+found["name too long"] = state()
 (folder / "cohort.csv").write_text((folder / "cohort.csv").read_text() + "\\n")
 for node in volumes():
     slicer.mrmlScene.RemoveNode(node)
@@ -306,6 +322,19 @@ def test_a_saved_scene_brings_the_result_back(found):
     assert found["new scene"]["result"] == ""
     assert found["loaded"]["result"] == found["fitted"]["result"]
     assert found["loaded"]["use"] == found["used"]["use"]
+
+
+def test_a_scan_that_is_gone_is_named(found):
+    assert found["scan gone"]["slice"].startswith("ct0.nrrd: No such file")
+
+
+def test_figures_that_were_taken_away_before_they_were_shown_are_missed_in_words(found):
+    assert "its figures in removed cannot be read" in found["figures gone"]["message"]
+    assert found["figures gone"]["cancel"][1] == "Nothing is being fitted"
+
+
+def test_a_file_name_that_is_too_long_is_said_before_anything_is_started(found):
+    assert found["name too long"]["fit"] == [False, "File name too long"]
 
 
 def test_rows_of_a_table_that_was_changed_since_are_not_trusted(found):

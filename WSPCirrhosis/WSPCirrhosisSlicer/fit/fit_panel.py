@@ -134,7 +134,14 @@ class FitPanel(Panel):
         card, inputs = self._work.worker.result["card"], self._inputs
         self._ended("")
         # The scene may be another one by now: the fit is shown there, with what it was made from.
-        nodes = importFit(inputs.evaluation, card)
+        try:
+            nodes = importFit(inputs.evaluation, card)
+        except (OSError, ValueError, KeyError) as error:
+            # Somebody took them away; the model may be there all the same.
+            said = _("The fit has ended, but its figures in {folder} cannot be read ({reason}).")
+            self._say(said.format(folder=inputs.evaluation.name, reason=type(error).__name__))
+            self._showState()
+            return
         self.parameters.fitRunFolder = inputs.run
         self.parameters.strongCohortPath = inputs.cohort
         self.parameters.labelColumn = inputs.labelColumn
@@ -274,7 +281,10 @@ class FitPanel(Panel):
         )
 
     def _problem(self, inputs: FitInputs) -> str | None:
-        return self._tableProblem or inputs.problem()
+        try:
+            return self._tableProblem or inputs.problem()
+        except OSError as error:  # a name that is too long, a folder that may not be entered
+            return error.strerror
 
     def _showState(self) -> None:
         """Which buttons can be pressed, and why not."""

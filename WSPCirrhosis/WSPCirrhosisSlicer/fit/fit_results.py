@@ -91,7 +91,7 @@ class FitResults:
                     picked["slice"],
                 )
             except InputError as error:
-                said = errorText(error)
+                said = ": ".join(filter(None, [Path(error.file or "").name, errorText(error)]))
         self.ui.fitSliceLabel.setText(said)
 
     def _show(self) -> None:

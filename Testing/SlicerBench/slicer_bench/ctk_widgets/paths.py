@@ -6,6 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import (
     Property,
+    QFileInfo,
     QRegularExpression,
     QSettings,
     QSignalBlocker,
@@ -201,7 +202,9 @@ class ctkPathLineEdit(QWidget):
         before, self._valid = self._valid, self._line.hasAcceptableInput()
         if self._valid:
             path = Path(self._path())
-            ctkPathLineEdit._last_folder = str(path.parent if path.is_file() else path)
+            ctkPathLineEdit._last_folder = str(
+                path.parent if QFileInfo(str(path)).isFile() else path
+            )
             self.currentPathChanged.emit(self._path())
         if self._valid != before:
             self.validInputChanged.emit(self._valid)
