@@ -25,6 +25,7 @@ from .experiment_plan import FIRST, SECOND, UNION, WEAK, Plan, Run
 from .files import sha256_of, write_json, write_whole
 from .pretraining import pretrain
 from .representations import represent
+from .run_folder import RunFolder
 from .slice_cache import SliceCache
 from .slices import SliceSettings
 from .strong_labels import labelled_cohort, patient_labels
@@ -169,6 +170,9 @@ def carry_out(
             events=events,
         )
         result.keep(name, found)
+    if run.given is None:
+        # Three times the encoder's size, and of use only to a run that is not finished.
+        RunFolder(result.encoder_path).checkpoint_file.unlink(missing_ok=True)
 
 
 def read_slices(result: RunResult, name: str) -> tuple[Slices, np.ndarray]:

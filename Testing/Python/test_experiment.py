@@ -35,12 +35,12 @@ table = "weak/cohort.csv"
 table = "strong/cohort.csv"
 [runs]
 methods = ["random", "wsp"]
-encoders = ["resnet18"]
+encoders = ["tinynet"]
 [pretraining]
-image_size = 48
+image_size = 156
 slice_fraction = 0.4
 epochs = 1
-slices_per_epoch = 24
+slices_per_epoch = 20
 batch_size = 4
 checkpoint_minutes = 0.0
 [ablations]
@@ -94,16 +94,16 @@ def test_smoke_writes_every_table_and_figure_in_every_form(smoke):
     tables = ("table-1", "table-2", "sigma", "intervals", "figures", "ablation-noise")
     tables += ("ablation-batch-size", "ablation-strong-patients")
     assert {f"{name}.{ending}" for name in tables for ending in ("md", "csv", "tex")} <= names
-    figures = ("figure-2-resnet18", "roc-resnet18")
+    figures = ("figure-2-tinynet", "roc-tinynet")
     assert {f"{name}.{ending}" for name in figures for ending in ("png", "svg")} <= names
 
 
 def test_table_1_has_the_papers_rows_and_columns_with_its_figures_beside(smoke):
     with open(smoke[0] / "results" / "table-1.csv", newline="", encoding="utf-8") as stream:
         header, *rows = csv.reader(stream)
-    assert header[1:] == ["ResNet-18 D1", "paper", "ResNet-18 D2", "paper", "ResNet-18 D1 ∪ D2", "paper"]  # fmt: skip
+    assert header[1:] == ["TinyNet D1", "paper", "TinyNet D2", "paper", "TinyNet D1 ∪ D2", "paper"]  # fmt: skip
     wsp = next(row for row in rows if row[0] == "WSP")
-    assert wsp[2::2] == ["0.84", "0.85", "0.84"]
+    assert wsp[2::2] == ["0.84", "0.91", "0.79"]
     assert len(rows) == 8 and rows[-1][0] == "Barlow Twins, kernel"
 
 
@@ -132,6 +132,12 @@ def test_progress_counts_runs_and_tells_the_time_left(smoke):
     told = [one for one in smoke[1] if one["event"] == "progress" and one["stage"] == "experiment"]
     assert told[-1]["step"] == told[-1]["total"] == 22
     assert told[5]["eta_s"] > 0
+
+
+def test_a_finished_run_keeps_its_encoder_and_not_its_checkpoint(smoke):
+    runs = list((smoke[0] / "runs").glob("*/pretraining"))
+    assert all((run / "encoder.safetensors").exists() for run in runs)
+    assert not any((run / "checkpoint.pt").exists() for run in runs)
 
 
 def test_all_runs_cut_each_slice_once(smoke):
