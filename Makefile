@@ -36,8 +36,9 @@ demo-train: venv
 demo-model: venv
 	@$(BIN)/python Resources/Demo/train.py --preset shipped --output build/demo-model
 
+# Two files at a time on two cores; a thread each, so that they do not get into each other's way.
 test: venv
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: venv
 	$(BIN)/python -m pytest -m slow

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_cohort import write_cohort
+from small_cohort import patients_named_in, write_cohort
 from small_encoder import write_encoder, write_run
 
 from WSPCirrhosisLib.cohort import read_cohort
@@ -96,7 +96,8 @@ def test_the_card_counts_patients_with_a_label_only(fitted):
 
 def test_the_card_names_no_patient_file_or_hospital(fitted):
     content = fitted[0].read_bytes()
-    for secret in (b"Doe", b"Hospital", b"cohort.csv", b".nrrd", str(fitted[0].parent).encode()):
+    assert not patients_named_in(content)
+    for secret in (b"Hospital", b"cohort.csv", b".nrrd", str(fitted[0].parent).encode()):
         assert secret not in content
 
 

@@ -151,7 +151,7 @@ def test_no_output_names_the_patient_or_a_path(model_path, tmp_path, ct_array, l
     )
     for path in output.iterdir():
         content = path.read_bytes()
-        for secret in (b"Doe", b"Jane", b"SECRET", str(tmp_path).encode(), b"liver.nrrd"):
+        for secret in (b"Doe_", b"Doe^", b"Jane", b"SECRET", str(tmp_path).encode(), b"liver.nrrd"):
             assert secret not in content, f"{secret} in {path.name}"
 
 
