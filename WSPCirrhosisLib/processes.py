@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import pickle
 import signal
 import threading
 import time
@@ -187,6 +186,9 @@ class _Workers:
         except (EOFError, OSError):
             self._reap(process, connection)
             return key, _Outcome(error=WorkerDied(f"ended by signal or exit {process.exitcode}"))
+        except Exception as error:
+            # An error whose class takes other arguments than it keeps arrives as bytes that cannot be read.
+            outcome = _Outcome(error=RuntimeError(f"What a worker answered is unreadable: {error}"))
         self._idle.append((process, connection))
         return key, outcome
 
@@ -228,20 +230,18 @@ def _work(connection: Connection, function: Callable[..., Any], prepare: Prepare
             return
         outcome = prepared if prepared.error is not None else _outcome(function, item)
         with suppress(OSError):
-            connection.send(outcome)
+            try:
+                connection.send(outcome)
+            except Exception as error:
+                why = RuntimeError(f"A result that cannot be sent: {type(error).__name__}: {error}")
+                connection.send(_Outcome(error=why, raised_at=outcome.raised_at))
 
 
 def _outcome(function: Callable[[Any], Any], item: Any) -> _Outcome:
     try:
         return _Outcome(function(item))
     except Exception as error:
-        raised_at = traceback.format_exc()
-        try:
-            # What cannot travel (an exception with a constructor of its own, say) is told in words.
-            pickle.loads(pickle.dumps(error))
-        except Exception:
-            error = RuntimeError(f"{type(error).__name__}: {error}")
-        return _Outcome(error=error, raised_at=raised_at)
+        return _Outcome(error=error, raised_at=traceback.format_exc())
 
 
 def _end_with_parent() -> None:

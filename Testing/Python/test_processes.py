@@ -194,6 +194,26 @@ def test_a_worker_that_dies_costs_its_item_alone():
     assert not multiprocessing.active_children()
 
 
+class TwoReasons(Exception):
+    """Cannot be made again from what it keeps."""
+
+    def __init__(self, first: str, second: str) -> None:
+        super().__init__(first)
+
+
+def answer_oddly(kind: str) -> object:
+    if kind == "error":
+        raise TwoReasons("one", "two")
+    return (lambda: kind) if kind == "lambda" else kind
+
+
+@pytest.mark.parametrize("kind", ["error", "lambda"])
+def test_what_cannot_travel_between_processes_is_told_in_words(kind):
+    with pytest.raises(RuntimeError, match="worker|cannot be sent"):
+        list(in_processes(answer_oddly, [kind, "plain"], 2))
+    assert list(in_processes(answer_oddly, ["a", "b"], 2)) == ["a", "b"]
+
+
 def test_a_worker_that_is_killed_while_it_waits_costs_no_item():
     with closing(in_processes(abs, range(0, -30, -1), 2)) as outcomes:
         received = [next(outcomes)]

@@ -20,9 +20,10 @@ from WSPCirrhosisLib.pretrain_config import PretrainConfig
 from WSPCirrhosisLib.run_folder import RunFolder
 
 sys.path.append(str(host.MODULE_FOLDER))
+from WSPCirrhosisSlicer.detached_command import DetachedCommand
 from WSPCirrhosisSlicer.file_tail import FileTail
 from WSPCirrhosisSlicer.pretrain.run_follow import RunFollower
-from WSPCirrhosisSlicer.pretrain.run_launch import RunLaunch, forgetOutput, whyItDidNotBegin
+from WSPCirrhosisSlicer.pretrain.run_launch import forgetOutput, launchRun, whyItDidNotBegin
 
 PATIENCE_S = 180
 # More steps than any test waits for.
@@ -39,9 +40,9 @@ PARENT = """
 import json, sys, time
 sys.path[:0] = [sys.argv[1], sys.argv[2]]
 from WSPCirrhosisLib.pretrain_config import PretrainConfig
-from WSPCirrhosisSlicer.pretrain.run_launch import RunLaunch
+from WSPCirrhosisSlicer.pretrain.run_launch import launchRun
 config = PretrainConfig.from_dict(json.loads(sys.argv[6]))
-launch = RunLaunch(sys.argv[3], sys.argv[4], config, scratch=sys.argv[5])
+launch = launchRun(sys.argv[3], sys.argv[4], config, scratch=sys.argv[5])
 print(launch.pid, flush=True)
 time.sleep(600)
 """
@@ -64,8 +65,8 @@ def polled(follower: RunFollower) -> RunFollower:
     return follower
 
 
-def launched(cohort, run, scratch, config=LONG, **options) -> RunLaunch:
-    return RunLaunch(cohort, run, config, scratch=scratch, **options)
+def launched(cohort, run, scratch, config=LONG, **options) -> DetachedCommand:
+    return launchRun(cohort, run, config, scratch=scratch, **options)
 
 
 def test_a_file_is_read_on_line_by_line_and_anew_when_it_was_replaced(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import rmtree
@@ -18,7 +19,7 @@ from .worker import Worker
 POLL_S = 0.02
 
 
-class SteppedRun:
+class SteppedRun(ABC):
     """Ends by `finish` or `cancel`; then its private folder is gone, however it ended. For `WorkerTimer`.
 
     Attributes:
@@ -40,9 +41,9 @@ class SteppedRun:
         self._folder = newScratchFolder("WSPCirrhosis-", slicer.app.temporaryPath)
         yield from self._work()
 
+    @abstractmethod
     def _work(self) -> Iterator[None]:
         """Yields between steps and while it waits for the worker; leaves what came of it in `_result`."""
-        raise NotImplementedError
 
     def poll(self) -> bool:
         """Do the next step, or look at the worker; returns whether `finish` can be called."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -16,8 +17,14 @@ PATHS = tuple(
 )
 
 
-class Storage:
-    """Writes values of one type into a parameter node and reads them back."""
+class Storage(ABC):
+    """Writes values of one type into a parameter node and reads them back.
+
+    Attributes:
+        default: called for the value of a parameter that nobody has set.
+    """
+
+    default: Callable[[], Any]
 
     def __init__(self, *validators: Validator) -> None:
         self.validators = list(validators)
@@ -36,14 +43,11 @@ class Storage:
         with slicer.util.NodeModify(node):
             self.write(node, name, value)
 
-    def default(self) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def write(self, node: Any, name: str, value: Any) -> None: ...
 
-    def write(self, node: Any, name: str, value: Any) -> None:
-        raise NotImplementedError
-
-    def read(self, node: Any, name: str) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def read(self, node: Any, name: str) -> Any: ...
 
     def is_in(self, node: Any, name: str) -> bool:
         return node.HasParameter(name)

@@ -14,6 +14,7 @@ from slicer.i18n import tr as _
 from WSPCirrhosisLib.errors import Cancelled, InputError
 from WSPCirrhosisLib.prediction_table import FAILED
 
+from ..detached_command import DetachedCommand
 from ..models.available import modelProblem
 from ..models.model_card_text import styleBanner
 from ..panel import Panel
@@ -24,7 +25,7 @@ from ..worker import WorkerFailed
 from .batch_view import showButtons, showModel, showState
 from .last_batch import lastBatch, rememberBatch
 from .queue_follow import QueueFollower
-from .queue_launch import QueueLaunch
+from .queue_launch import launchQueue
 from .queue_results import addTable, loadRow
 from .queue_rows import QueueRows
 from .queue_words import errorText
@@ -39,7 +40,7 @@ class BatchPanel(Panel):
         super().__init__(ui, logic)
         self.rows = QueueRows(ui.batchRowsTable)
         self.queue: QueueFollower | None = None
-        self._launch: QueueLaunch | None = None
+        self._launch: DetachedCommand | None = None
         self._hasBegun = False
         self._isStopping = False
         self._isShown = False
@@ -215,7 +216,7 @@ class BatchPanel(Panel):
         parameters = self.parameters
         rememberBatch(parameters.batchFolder, parameters.batchCohortPath)
         try:
-            self._launch = QueueLaunch(
+            self._launch = launchQueue(
                 parameters.modelPath,
                 parameters.batchCohortPath,
                 parameters.batchFolder,
@@ -223,12 +224,12 @@ class BatchPanel(Panel):
                 options,
                 scratch=slicer.app.temporaryPath,
             )
-        except InputError as error:
+        except (InputError, OSError) as error:
             self._say(errorText(error))
         self._setTimer()
         self.onTick()
 
-    def _conclude(self, launch: QueueLaunch) -> None:
+    def _conclude(self, launch: DetachedCommand) -> None:
         try:
             launch.finish()
         except Cancelled:

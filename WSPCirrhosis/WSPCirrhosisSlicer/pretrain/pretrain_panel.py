@@ -14,6 +14,7 @@ from WSPCirrhosisLib.errors import Cancelled, InputError
 from WSPCirrhosisLib.pretrain_config import PretrainConfig
 from WSPCirrhosisLib.run_folder import RunFolder
 
+from ..detached_command import DetachedCommand
 from ..panel import Panel
 from ..parameters import PanelParameters
 from ..predict.wording import AMBER, RED
@@ -24,7 +25,7 @@ from .cohort_part import CohortPart
 from .cohort_table import nextRunFolder
 from .pretrain_settings import PretrainSettings
 from .run_follow import RunFollower
-from .run_launch import RunLaunch, forgetOutput, whyItDidNotBegin
+from .run_launch import forgetOutput, launchRun, whyItDidNotBegin
 from .run_view import RunView
 from .run_words import errorText, lastRunText
 
@@ -39,7 +40,7 @@ class PretrainPanel(Panel):
         self._settings = PretrainSettings(self.ui, self._settingsChanged)
         self._view = RunView(self.ui)
         self._run: RunFollower | None = None
-        self._launch: RunLaunch | None = None
+        self._launch: DetachedCommand | None = None
         self._error = ""
         self._timer = qt.QTimer()
         self._timer.setInterval(INTERVAL_MS)
@@ -164,10 +165,10 @@ class PretrainPanel(Panel):
         self._error = ""
         cohort, folder = self.parameters.cohortPath, self.parameters.runFolder
         try:
-            self._launch = RunLaunch(
+            self._launch = launchRun(
                 cohort, folder, config, scratch=slicer.app.temporaryPath, resume=resume
             )
-        except OSError as error:
+        except (InputError, OSError) as error:
             self._error = errorText(error)
         else:
             last_run.remember(folder, cohort)
