@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import slicer
+from slicer.i18n import tr as _
 
 PARAMETER_NODE = "WSPCirrhosis"
 
@@ -27,6 +28,8 @@ def ownPlotView(name: str) -> Any:
 def _own(node: Any) -> None:
     node.SetHideFromEditors(True)
     node.SetSaveWithScene(False)
+    # Its title bar shows this; by default a number that says nothing in a panel.
+    node.SetLayoutLabel(_("Plot"))
     # A chart that is shown elsewhere goes to all plot views that do not say this.
     node.SetDoPropagatePlotChartSelection(False)
     owner = slicer.mrmlScene.GetSingletonNode(PARAMETER_NODE, "vtkMRMLScriptedModuleNode")
