@@ -92,7 +92,7 @@ class SliceView:
         self.node = self._logic.AddSliceNode(name)
         self._logic.ResizeSliceNode(*size)
         self._window, self._renderer = _make_window(size)
-        self._image = _add_image_actor(self._renderer, self._logic)
+        self._image = add_image_actor(self._renderer, self._logic)
         self._managers = _add_displayable_managers(self._renderer, self.node)
         self._own_nodes = _node_ids() - present
 
@@ -165,7 +165,8 @@ def _make_window(size: tuple[int, int]) -> tuple[Any, Any]:
     return window, renderer
 
 
-def _add_image_actor(renderer: Any, logic: Any) -> Any:
+def add_image_actor(renderer: Any, logic: Any) -> Any:
+    """Show a slice logic's picture behind everything else of a renderer; returns its mapper."""
     mapper = vtk.vtkImageMapper()
     mapper.SetColorWindow(255)
     mapper.SetColorLevel(127.5)

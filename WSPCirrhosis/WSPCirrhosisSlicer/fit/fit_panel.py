@@ -6,7 +6,6 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import vtk
 from slicer.i18n import tr as _
 
 from WSPCirrhosisLib.errors import Cancelled, InputError
@@ -15,6 +14,7 @@ from ..panel import Panel
 from ..parameters import PanelParameters
 from ..setup.installation import offer
 from ..setup.packages import TRAIN
+from ..watched_node import WatchedNode
 from ..worker import Worker, WorkerFailed
 from ..worker_timer import WorkerTimer
 from .fit_inputs import FitInputs, StrongTable, suggestedModel
@@ -45,7 +45,7 @@ class FitPanel(Panel):
         self._isCancelling = False
         self._inputs: FitInputs | None = None
         self._event: dict[str, Any] | None = None
-        self._observed: tuple[Any, int] | None = None
+        self._watched = WatchedNode(self._onNodeModified)
         self._seenRun = ""
         self._shown: list[str] = []
         # The run, and the file that was suggested for its model.
@@ -67,7 +67,7 @@ class FitPanel(Panel):
         self._showState()
 
     def setParameters(self, parameters: PanelParameters | None) -> None:
-        self._observe(None if parameters is None else parameters.parameterNode)
+        self._watched.watch(None if parameters is None else parameters.parameterNode)
         super().setParameters(parameters)
         self._seenRun = "" if parameters is None else parameters.runFolder
         if parameters is not None:
@@ -87,7 +87,7 @@ class FitPanel(Panel):
         if self._work is not None:
             self._work.cancel()
             self._work = None
-        self._observe(None)
+        self._watched.watch(None)
 
     def onFit(self) -> None:
         """Start the worker."""
@@ -183,15 +183,6 @@ class FitPanel(Panel):
     def _onLabelChosen(self, index: int) -> None:
         if not self._showing and self.parameters is not None and index >= 0:
             self.parameters.labelColumn = self.ui.fitLabelComboBox.itemText(index)
-
-    def _observe(self, node: Any) -> None:
-        if self._observed is not None:
-            observed, tag = self._observed
-            observed.RemoveObserver(tag)
-        self._observed = None
-        if node is not None:
-            tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onNodeModified)
-            self._observed = (node, tag)
 
     def _onNodeModified(self, caller: Any, event: str) -> None:
         if self._showing or self.parameters is None or self._values() == self._shown:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import slicer
-import vtk
 from slicer.i18n import tr as _
 
 from WSPCirrhosisLib.model_registry import KnownModel
 
 from ..parameters import PanelParameters
+from ..watched_node import WatchedNode
 from .available import isSynthetic, modelId, modelProblem, sameModel
 from .model_card_text import styleBanner
 
@@ -29,7 +29,7 @@ class ModelInUse:
         self.ui, self._onChanged = ui, onChanged
         self.parameters: PanelParameters | None = None
         self._models: list[KnownModel] = []
-        self._observed: tuple[Any, int] | None = None
+        self._watched = WatchedNode(self._onNodeModified)
         self._shown: str | None = None
         self._filling = False
         styleBanner(ui.syntheticBanner)
@@ -50,7 +50,7 @@ class ModelInUse:
         Returns:
             What the user should know of a model that is not as the scene was saved with; else an empty text.
         """
-        self._observe(None if parameters is None else parameters.parameterNode)
+        self._watched.watch(None if parameters is None else parameters.parameterNode)
         self.parameters, self._models, self._shown = parameters, models, None
         if parameters is None:
             return ""
@@ -66,7 +66,7 @@ class ModelInUse:
         self._show()
 
     def stop(self) -> None:
-        self._observe(None)
+        self._watched.watch(None)
 
     def _found(self, parameters: PanelParameters) -> str:
         path, identity = parameters.modelPath, parameters.modelId
@@ -85,15 +85,6 @@ class ModelInUse:
             text = _("The model file “{name}” is another model than when this scene was saved.")
             return text.format(name=Path(path).name)
         return ""
-
-    def _observe(self, node: Any) -> None:
-        if self._observed is not None:
-            observed, tag = self._observed
-            observed.RemoveObserver(tag)
-        self._observed = None
-        if node is not None:
-            tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onNodeModified)
-            self._observed = (node, tag)
 
     def _onNodeModified(self, caller: Any, event: str) -> None:
         # A scene that is loaded brings path and identity, which are compared when it is complete.

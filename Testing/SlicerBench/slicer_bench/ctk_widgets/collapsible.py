@@ -92,7 +92,7 @@ class ctkCollapsibleButton(HiddenChildren, QAbstractButton):
         metric = self.style().pixelMetric
         indicator = metric(QStyle.PixelMetric.PM_IndicatorHeight, option, self)
         spacing = metric(QStyle.PixelMetric.PM_CheckBoxLabelSpacing, option, self)
-        text = self.fontMetrics().size(Qt.TextFlag.TextShowMnemonic, self.text() or "XXXX")
+        text = self.fontMetrics().size(Qt.TextFlag.TextShowMnemonic, self.text() or "A")
         size = QSize(
             indicator + spacing + (text.width() if self.text() else 0),
             max(indicator, text.height()),

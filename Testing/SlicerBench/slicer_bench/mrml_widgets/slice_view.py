@@ -9,6 +9,7 @@ import vtk
 from PySide6.QtCore import Property, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QLabel, QSlider, QWidget
+from slicer_host.views import add_image_actor
 
 from ..ctk_widgets.held import held, plain
 from .observers import Observers
@@ -39,7 +40,7 @@ class qMRMLSliceView(DrawnWidget):
         self._renderer = vtk.vtkRenderer()
         self._renderer.GetActiveCamera().ParallelProjectionOn()
         self._offscreen.window.AddRenderer(self._renderer)
-        self._image = _image_mapper(self._renderer, logic)
+        self._image = add_image_actor(self._renderer, logic)
         self._node: Any = None
 
     def setMRMLSliceNode(self, node: Any) -> None:
@@ -212,18 +213,6 @@ class qMRMLSliceWidget(ViewWidget):
     sliceViewName = Property(str, _read_name, setSliceViewName)
     sliceViewLabel = Property(str, ViewWidget._read_label, ViewWidget.setViewLabel)
     sliceViewColor = Property(QColor, ViewWidget._read_color, ViewWidget.setViewColor)
-
-
-def _image_mapper(renderer: Any, logic: Any) -> Any:
-    mapper = vtk.vtkImageMapper()
-    mapper.SetColorWindow(255)
-    mapper.SetColorLevel(127.5)
-    mapper.SetInputConnection(logic.GetImageDataConnection())
-    actor = vtk.vtkActor2D()
-    actor.SetMapper(mapper)
-    actor.GetProperty().SetDisplayLocationToBackground()
-    renderer.AddActor2D(actor)
-    return mapper
 
 
 def _managers(renderer: Any) -> Any:
