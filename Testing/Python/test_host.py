@@ -214,7 +214,10 @@ ct.GetDisplayNode().SetWindowLevel(400, 40)
 nodes = slicer.mrmlScene.GetNumberOfNodes()
 render_slice("bare.png", ct, size=(120, 100))
 assert slicer.mrmlScene.GetNumberOfNodes() == nodes, "the view left nodes behind"
-slicer.util.loadSegmentation("mask.nii.gz")
+segmentation = slicer.util.loadSegmentation("mask.nii.gz").GetSegmentation()
+for segment_id in segmentation.GetSegmentIDs():
+    # By itself a label gets a random colour, which may be a grey.
+    segmentation.GetSegment(segment_id).SetColor(1.0, 0.0, 0.0)
 render_slice("outline.png", ct, size=(120, 100))
 """
     printed = host.run_body(tmp_path, body, tmp_path, host.ROOT / "Testing" / "SlicerBench")
