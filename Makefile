@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SLICER := $(BIN)/python Testing/SlicerBench --no-main-window --no-splash --additional-module-paths WSPCirrhosis
 
-.PHONY: venv demo demo-train demo-model test test-slow test-gpu lint format figures screenshots
+.PHONY: venv demo demo-train demo-model test test-slow test-gpu bench bench-gpu lint format figures screenshots
 
 venv: $(VENV)/ready
 
@@ -45,6 +45,14 @@ test-slow: venv
 
 test-gpu: venv
 	$(BIN)/python -m pytest -m gpu
+
+# How fast, against the textbook and the machine's limit (Docs/Performance.md): a table, and JSON in build/. Some
+# minutes on an otherwise idle machine; BENCH passes options on, as in make bench BENCH="--stages loss --rounds 9".
+bench: venv
+	$(BIN)/python Testing/Benchmarks $(BENCH)
+
+bench-gpu: venv
+	$(BIN)/python Testing/Benchmarks --device cuda $(BENCH)
 
 lint: venv
 	$(BIN)/ruff check .

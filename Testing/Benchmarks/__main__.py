@@ -1,0 +1,104 @@
+"""``make bench``: every stage against the textbook and against the limit of the machine, as one table.
+
+    python Testing/Benchmarks [--device cpu|cuda] [--stages a,b] [--image-size S] [--rounds N] [--json FILE]
+
+Every ``<area>_stages.py`` beside this file has ``rows(options)``, which yields its rows as they are measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+from timing import Options, Row, as_table, machine, write_rows
+
+from WSPCirrhosisLib.events import Events, terminal
+from WSPCirrhosisLib.files import refuse_existing
+from WSPCirrhosisLib.phantom import make_cohort
+
+HERE = Path(__file__).resolve().parent
+BUILD = HERE.parents[1] / "build"
+AREAS = sorted(file.stem.removesuffix("_stages") for file in HERE.glob("*_stages.py"))
+# Some hundred slices, and grades enough to balance a batch over.
+PATIENTS = 8
+
+
+def main(arguments: list[str] | None = None) -> int:
+    asked = _parser().parse_args(arguments)
+    if asked.device == "cuda" and not torch.cuda.is_available():
+        _say("There is no CUDA device here.")
+        return 2
+    facts = machine(asked.device)
+    path = asked.json or _unused(BUILD, f"bench-{asked.device}-{facts['date']}")
+    refuse_existing(path)
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        _say(f"{PATIENTS} phantoms of {asked.image_size} px to measure on")
+        cohort = make_cohort(
+            Path(folder, "cohort"), PATIENTS, size=asked.image_size, events=Events(terminal())
+        )
+        for area in asked.stages:
+            scratch = Path(folder, area)
+            scratch.mkdir()
+            options = Options(scratch, cohort, asked.image_size, asked.device, asked.rounds)
+            for row in importlib.import_module(f"{area}_stages").rows(options):
+                _say(_progress(row))
+                rows.append(row)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_rows(path, rows, facts)
+    print(as_table(rows, facts))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python Testing/Benchmarks",
+        description="Measure every stage against the textbook and the machine's limit, in turns in one run.",
+    )
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument(
+        "--stages",
+        type=_areas,
+        default=AREAS,
+        metavar="A,B",
+        help=f"areas, of {', '.join(AREAS)} (default: all)",
+    )
+    parser.add_argument("--image-size", type=int, default=512, help="pixels (default: 512)")
+    parser.add_argument("--rounds", type=int, default=5, help="times each way runs (default: 5)")
+    parser.add_argument("--json", type=Path, help="default: build/bench-DEVICE-DATE.json")
+    return parser
+
+
+def _areas(text: str) -> list[str]:
+    areas = text.split(",")
+    for area in areas:
+        if area not in AREAS:
+            raise argparse.ArgumentTypeError(f"no area {area!r}; there are {', '.join(AREAS)}")
+    return areas
+
+
+def _unused(folder: Path, name: str) -> Path:
+    """``name.json`` in `folder`, or the first of ``name-2.json`` … that is not there yet."""
+    path, n = folder / f"{name}.json", 1
+    while path.exists():
+        n += 1
+        path = folder / f"{name}-{n}.json"
+    return path
+
+
+def _progress(row: Row) -> str:
+    against = "" if row.ratio is None else f", {row.ratio:.1f}× the textbook"
+    share = "" if row.share is None else f", {100 * row.share:.0f} % of the limit"
+    return f"{row.stage}: {row.ours:.4g} {row.unit}{against}{share}"
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,180 @@
+"""Times of two ways to do the same, in turns in one run, so that what else the machine does hits both."""
+
+from __future__ import annotations
+
+import gc
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+import torch
+
+from WSPCirrhosisLib.files import write_json
+from WSPCirrhosisLib.machine import memory_bytes
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Options:
+    """What every area's ``rows(options)`` is given.
+
+    Args:
+        folder: scratch, taken away at the end.
+        cohort: table of a phantom cohort with weak labels, at `image_size`.
+        image_size: width and height of the slice images, in pixels.
+        device: ``cpu`` or ``cuda``.
+        rounds: how often each way is timed.
+    """
+
+    folder: Path
+    cohort: Path
+    image_size: int
+    device: str
+    rounds: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Args:
+        stage: what was done.
+        textbook: as `textbook.py` does it; None where there is nothing to compare with.
+        ours: as the library does it.
+        limit: what the machine needs at least, or what is promised; None where there is neither.
+        limit_is: what `limit` was measured on, or that it is a promise.
+        unit: of the three figures, all of which are better when smaller: ``s`` (medians) or ``MiB``.
+    """
+
+    stage: str
+    textbook: float | None
+    ours: float
+    limit: float | None = None
+    limit_is: str = ""
+    unit: str = "s"
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times less than the textbook."""
+        return None if self.textbook is None else self.textbook / self.ours
+
+    @property
+    def share(self) -> float | None:
+        """How much of what the limit allows is reached; 1 at the limit."""
+        return None if self.limit is None else self.limit / self.ours
+
+
+def compare(
+    stage: str,
+    textbook: Callable[[], object] | None,
+    ours: Callable[[], object],
+    limit: Callable[[], object] | None = None,
+    *,
+    limit_is: str = "",
+    rounds: int = 5,
+) -> Row:
+    """Run each once to warm up, then all of them in turns, `rounds` times; medians of wall time."""
+    ways = (textbook, ours, limit)
+    for way in ways:
+        if way is not None:
+            way()
+    times: list[list[float]] = [[] for _ in ways]
+    for _ in range(rounds):
+        for taken, way in zip(times, ways, strict=True):
+            if way is not None:
+                taken.append(_seconds_of(way))
+    medians = [statistics.median(taken) if taken else None for taken in times]
+    return Row(stage, medians[0], medians[1], medians[2], limit_is)
+
+
+def _seconds_of(way: Callable[[], object]) -> float:
+    gc.collect()
+    began = time.perf_counter()
+    way()
+    return time.perf_counter() - began
+
+
+def waited(work: Callable[[], object], device: str) -> Callable[[], None]:
+    """The same work, with the device's queue empty when it returns."""
+
+    def run() -> None:
+        work()
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    return run
+
+
+def as_table(rows: Iterable[Row], facts: dict[str, Any]) -> str:
+    """The rows as Markdown, and below them a line that says what machine they hold for."""
+    lines = [
+        "| stage | textbook | ours | ratio | limit | share of the limit | limit is |",
+        "|---|---:|---:|---:|---:|---:|---|",
+    ]
+    for row in rows:
+        cells = (
+            row.stage,
+            _figure(row.textbook, row.unit),
+            _figure(row.ours, row.unit),
+            "" if row.ratio is None else f"{row.ratio:.1f}×",
+            _figure(row.limit, row.unit),
+            "" if row.share is None else f"{100 * row.share:.0f} %",
+            row.limit_is,
+        )
+        lines.append("| " + " | ".join(cells) + " |")
+    told = ", ".join(f"{name} {value}" for name, value in facts.items())
+    return "\n".join([*lines, "", f"Machine: {told}."])
+
+
+def write_rows(path: Path, rows: Iterable[Row], facts: dict[str, Any]) -> None:
+    """Keep the rows with what they were measured on."""
+    entries = [{**asdict(row), "ratio": row.ratio, "share": row.share} for row in rows]
+    write_json(path, {"machine": facts, "rows": entries})
+
+
+def machine(device: str) -> dict[str, Any]:
+    """What the figures hold for; no host, user or path. Taken before measuring, so that the load is that of others."""
+    memory = memory_bytes()
+    facts = {
+        "date": time.strftime("%Y-%m-%d"),
+        "processor": _processor_name(),
+        "cores": os.cpu_count(),
+        "vectors": torch.backends.cpu.get_cpu_capability(),
+        "memory_gib": None if memory is None else round(memory[0] / 2**30),
+        "load_before": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "onnxruntime": onnxruntime.__version__,
+    }
+    if device == "cuda":
+        facts["graphics_card"] = torch.cuda.get_device_name()
+    return facts
+
+
+def _processor_name() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def _figure(value: float | None, unit: str) -> str:
+    if value is None:
+        return ""
+    if unit != "s":
+        return f"{value:.0f} {unit}"
+    if value < 1e-3:
+        return f"{1e6 * value:.0f} µs"
+    return f"{1e3 * value:.1f} ms" if value < 1 else f"{value:.2f} s"
