@@ -16,6 +16,7 @@ from . import __version__
 from .errors import BAD_INPUT, CANCELLED, DEFECT, DONE, SOME_FAILED, Cancelled, InputError
 from .events import Events, json_lines, terminal
 from .files import write_json
+from .launch import launched
 
 RESEARCH_USE = "Research use only: not a medical device, not for decisions about patients."
 
@@ -23,14 +24,22 @@ RESEARCH_USE = "Research use only: not a medical device, not for decisions about
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns its exit status (0 done, 2 bad input, 3 some failed, 4 cancelled, 1 our defect)."""
     options = _parser().parse_args(argv)
+    launch = launched()
+    # What the others have to say besides is why they end.
     events = Events(terminal(sys.stderr))
-    if options.events:
+    if options.events and launch.is_first:
         events = Events(json_lines(sys.stdout), _without_progress(terminal(sys.stderr)))
-    if options.error_file:
+    if options.error_file and launch.is_first:
         events.add_sink(_error_kept_in(options.error_file))
     # A terminated worker cleans up as an interrupted one does; `pretrain` saves its state on either.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
+        if launch.count > 1 and options.command != "pretrain":
+            raise InputError(
+                "distributed.command",
+                f"{options.command} under torchrun with {launch.count} processes; only pretrain shares its work out.",
+                hint="Start it without torchrun.",
+            )
         return options.run(options, events)
     except InputError as error:
         events.error(**error.as_event())
@@ -113,6 +122,8 @@ def _pretrain(options: argparse.Namespace, events: Events) -> int:
         jobs=options.jobs,
         events=events,
     )
+    if not launched().is_first:
+        return DONE
     return _done(options, events, f"Encoder: {options.output / 'encoder.safetensors'}", **result)
 
 

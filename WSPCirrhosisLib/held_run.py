@@ -139,6 +139,27 @@ class HeldRun:
         )
 
 
+class FollowedRun:
+    """A run folder that another process of the same run holds: what a run does to one, and nothing of it is done."""
+
+    continues = True
+    checkpoint_step = None
+    step = total = 0
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self.leaves_nothing = False
+
+    def begin_metrics(self, columns: Sequence[str], upto_step: int) -> None:
+        pass
+
+    def add_metrics(self, rows: Iterable[Sequence[Any]]) -> None:
+        pass
+
+    def stop_requested(self) -> bool:
+        return self.folder.stop_file.exists()
+
+
 def _end_last_line(path: Path) -> None:
     """A killed run may leave half a line; the next event must not be glued to it."""
     with suppress(FileNotFoundError), open(path, "r+b") as stream:

@@ -30,11 +30,11 @@ class Encoded:
     """A batch on its way to the loss.
 
     Args:
-        representation: (2N, R) float32 of the encoder: first views, then second views.
-        views: (2N, 1, S, S), what it was made of.
+        representation: (2N, R) float32 of the encoder: first views, then second views, of all processes' rows.
+        views: (2n, 1, S, S), what the rows of this process were made of.
         kernel: (N, N).
         labels: (N,) codes of the weak labels.
-        encode: (another encoder, views) → representation, in the run's precision.
+        encode: (another encoder, views) → representation, in the run's precision and of all processes' rows.
     """
 
     representation: Tensor

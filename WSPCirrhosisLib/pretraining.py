@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,18 @@ import torch
 
 from .cohort import Cohort, read_cohort
 from .cohort_record import cohort_record
+from .distributed import Ranks, joined
 from .encoders import Encoder, build_encoder
 from .errors import Cancelled, InputError
 from .events import Events
 from .files import write_json
+from .held_run import FollowedRun, HeldRun
 from .imagenet_weights import load_imagenet_resnet18
 from .pretrain_config import PretrainConfig
 from .pretraining_data import PretrainingData, trainable
-from .run_folder import HeldRun, RunFolder
+from .run_folder import RunFolder
 from .run_record import check_same, keep_encoder, last_result, run_record
-from .sample_views import write_sample_views
+from .sample_views import SLICES, write_sample_views
 from .stop_signals import StopSignals
 from .training_state import TrainingState
 
@@ -47,6 +49,9 @@ def pretrain(
 ) -> dict[str, Any]:
     """Train an encoder on a cohort; everything about the run is in its folder (`run_folder.RunFolder`).
 
+    Begun by ``torchrun``, all its processes train together on one batch (`distributed`), and only the first writes
+    and tells. Storage that all of them share holds the cohort and the run folder.
+
     Args:
         cohort_path: the cohort table.
         run_path: the run folder, made here.
@@ -59,84 +64,125 @@ def pretrain(
 
     Returns:
         The last step's figures and counts of what was trained on: none for ``random`` and ``imagenet``, which see no
-        patient.
+        patient. Nothing in processes but the first.
 
     Raises:
-        InputError: the cohort, a setting or the folder is unfit, the loss is no number any more, or the device has too
-            little memory. A run that did not begin, or diverged before its first checkpoint, leaves nothing behind.
+        InputError: the cohort, a setting or the folder is unfit, the loss is no number any more, the device has too
+            little memory, or another process is gone (``distributed.*``). A run that did not begin, or diverged before its first checkpoint, leaves nothing behind.
         Cancelled: by the file STOP, SIGTERM or SIGINT; a checkpoint is written.
     """
     config = config or PretrainConfig()
-    events = events or Events()
-    folder = RunFolder(run_path)
     device, precision = choose_device(config)
-    whole_cohort = read_cohort(cohort_path)
-    record = run_record(config, whole_cohort, device.type, precision, weights_path)
-    if resume and folder.exists():
-        check_same(folder, record)
-        if folder.state() == "finished":
-            events.log("The run is finished already; nothing is left to do.")
-            return last_result(folder)
-    with StopSignals() as signals, folder.hold(resume) as run:
-        events.add_sink(run.sink)
-        if config.objective is None:
-            encoder = _untrained(run, whole_cohort, record, config, weights_path)
-            figures = {"step": 0}
-        else:
-            cohort = trainable(whole_cohort, config, events)
-            if not run.continues:
-                write_json(folder.config_file, record)
-
-            def check_stop() -> None:
-                if signals.requested or run.stop_requested():
-                    raise Cancelled(
-                        "Stopped before the first step; what was cut of the slices is kept."
-                    )
-
-            data = PretrainingData(
-                cohort,
-                config,
-                Path(cache_folder) if cache_folder else folder.slice_cache_folder,
-                jobs=jobs,
-                events=events,
-                check_stop=check_stop,
+    with joined(config.batch_size, device) as ranks:
+        events = (events or Events()) if ranks.is_first else Events()
+        folder = RunFolder(run_path)
+        with ranks.together():
+            whole_cohort = read_cohort(cohort_path)
+            record = run_record(
+                config, whole_cohort, device.type, precision, weights_path, ranks.count
             )
-            with _memory_errors(device):
-                state = _begun(run, cohort, data, device, precision, events)
-                figures = _Training(run, data, state, events, signals).run()
-            encoder = state.encoder
-        kept = keep_encoder(folder, record, config, encoder)
-        result = {**figures, "stage": STAGE, **kept}
-        run.sink({"event": "result", **result})
-        return result
+            finished = ranks.is_first and resume and _is_finished(folder, record, events)
+        if ranks.any(finished):
+            return last_result(folder) if ranks.is_first else {}
+        with StopSignals() as signals, _held(folder, resume, ranks) as run:
+            if ranks.is_first:
+                events.add_sink(run.sink)
+            if config.objective is None:
+                encoder = _untrained(run, whole_cohort, record, config, weights_path)
+                figures = {"step": 0}
+            else:
+                cohort = trainable(whole_cohort, config, events)
+                if not run.continues:
+                    write_json(folder.config_file, record)
+
+                def check_stop() -> None:
+                    if signals.requested or run.stop_requested():
+                        raise Cancelled(
+                            "Stopped before the first step; what was cut of the slices is kept."
+                        )
+
+                data = PretrainingData(
+                    cohort,
+                    config,
+                    Path(cache_folder) if cache_folder else folder.slice_cache_folder,
+                    jobs=jobs,
+                    events=events,
+                    check_stop=check_stop,
+                    ranks=ranks,
+                )
+                with _memory_errors(device):
+                    state = _begun(run, cohort, data, device, precision, events, ranks)
+                with ranks.told_to_others(), _memory_errors(device):
+                    figures = _Training(run, data, state, events, signals, ranks).run()
+                encoder = state.encoder
+            if not ranks.is_first:
+                return {}
+            kept = keep_encoder(folder, record, config, encoder)
+            result = {**figures, "stage": STAGE, **kept}
+            run.sink({"event": "result", **result})
+            return result
+
+
+def _is_finished(folder: RunFolder, record: dict[str, Any], events: Events) -> bool:
+    """Whether the run to go on with has ended well; raises unless it is the same run."""
+    if not folder.exists():
+        return False
+    check_same(folder, record)
+    finished = folder.state() == "finished"
+    if finished:
+        events.log("The run is finished already; nothing is left to do.")
+    return finished
+
+
+@contextmanager
+def _held(folder: RunFolder, resume: bool, ranks: Ranks) -> Iterator[HeldRun | FollowedRun]:
+    """The run folder, held by the first process; how the others end, it learns before it writes how the run did."""
+    with ExitStack() as stack:
+        with ranks.together():
+            run: HeldRun | FollowedRun = FollowedRun(folder)
+            if ranks.is_first:
+                if ranks.launch.restarts and folder.stop_file.exists():
+                    raise Cancelled(
+                        "The run was stopped by the file STOP; torchrun's restart ends."
+                    )
+                run = stack.enter_context(folder.hold(resume))
+        with ranks.together():
+            yield run
 
 
 def _begun(
-    run: HeldRun,
+    run: HeldRun | FollowedRun,
     cohort: Cohort,
     data: PretrainingData,
     device: torch.device,
     precision: str,
     events: Events,
+    ranks: Ranks,
 ) -> TrainingState:
     """The state of a new run or of its checkpoint; what is written only once is in the folder then."""
     folder, config = run.folder, data.config
-    if not folder.cohort_file.exists():
+    if ranks.is_first and not folder.cohort_file.exists():
         counts = data.cache.slice_counts
         write_json(folder.cohort_file, cohort_record(cohort, counts, config.weak_label_column))
-    state = TrainingState(config, device, precision, data.class_count)
+    state = TrainingState(config, device, precision, data.class_count, ranks)
     if folder.checkpoint_file.exists():
         state.load(folder.checkpoint_file, data.cache.sha256)
         run.checkpoint_step = state.step
         events.log(f"Going on after step {state.step} of {config.total_steps}.")
-    if not folder.views_file.exists():
-        write_sample_views(folder.views_file, data.batch(0).images, state.views)
+    ranks.refuse_difference("slices", int(data.cache.sha256[:15], 16))
+    ranks.refuse_difference("checkpoint", state.step)
+    if ranks.count > 1:
+        share = config.batch_size // ranks.count
+        events.log(f"{ranks.count} processes train together, {share} slices of a batch each.")
+    if ranks.is_first and not folder.views_file.exists():
+        images = data.first_images(SLICES)
+        write_sample_views(folder.views_file, images, state.views, config.batch_size)
     run.leaves_nothing = False
     return state
 
 
 def _untrained(
-    run: HeldRun,
+    run: HeldRun | FollowedRun,
     cohort: Cohort,
     record: dict[str, Any],
     config: PretrainConfig,
@@ -147,6 +193,8 @@ def _untrained(
         encoder = load_imagenet_resnet18(weights_path)
     else:
         encoder = build_encoder(config.encoder, config.seed)
+    if not isinstance(run, HeldRun):
+        return encoder
     write_json(run.folder.config_file, record)
     nobody = cohort_record(cohort.select([]), [], config.weak_label_column)
     write_json(run.folder.cohort_file, nobody)
@@ -180,17 +228,19 @@ class _Training:
 
     def __init__(
         self,
-        run: HeldRun,
+        run: HeldRun | FollowedRun,
         data: PretrainingData,
         state: TrainingState,
         events: Events,
         signals: StopSignals,
+        ranks: Ranks,
     ) -> None:
         self._run = run
         self._data = data
         self._state = state
         self._events = events
         self._signals = signals
+        self._ranks = ranks
         self._config = state.config
         self._total = self._config.total_steps
         self._waiting: list[tuple[int, float, torch.Tensor]] = []
@@ -200,7 +250,9 @@ class _Training:
         """Train to the end and give back the last step's figures."""
         self._run.step, self._run.total = self._state.step, self._total
         self._run.begin_metrics(COLUMNS, upto_step=self._state.step)
-        self._curves = _curves(self._run, self._state.step, self._events)
+        self._curves = None
+        if self._ranks.is_first:
+            self._curves = _curves(self._run, self._state.step, self._events)
         self._events.progress(STAGE, self._state.step, self._total)
         self._reported = self._saved = time.monotonic()
         first = self._state.step
@@ -220,19 +272,25 @@ class _Training:
         return self._figures
 
     def _keep_and_tell(self) -> None:
-        now = time.monotonic()
+        step, ranks = self._state.step, self._ranks
+        is_last = step == self._total
+        if not (is_last or ranks.meet_after(step)):
+            return
+        every_step = self._config.checkpoint_minutes == 0
         stop = self._signals.requested or self._run.stop_requested()
-        is_last = self._state.step == self._total
+        stop = ranks.meet(step, every_step, stop)
+        now = time.monotonic()
         save = stop or is_last or now - self._saved >= 60 * self._config.checkpoint_minutes
-        if save or now - self._reported >= REPORT_SECONDS:
+        # All processes look at the loss in the same step: when it is no number, each ends by itself.
+        if save or ranks.count > 1 or now - self._reported >= REPORT_SECONDS:
             # Before the checkpoint, so that weights which are no numbers are never kept.
             self._report()
-        if save:
+        if save and ranks.is_first:
             self._state.save(self._run.folder.checkpoint_file, self._data.cache.sha256)
             self._saved = time.monotonic()
             self._run.checkpoint_written(self._state.step)
         if stop and not is_last:
-            raise Cancelled(f"Stopped after step {self._state.step} of {self._total}, saved.")
+            raise Cancelled(f"Stopped after step {step} of {self._total}, saved.")
 
     def _report(self) -> None:
         values = torch.stack([measured for _, _, measured in self._waiting]).tolist()

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,11 +14,12 @@ from torch import Tensor
 
 from .cohort import Cohort
 from .cohort_kernel import CohortKernel
+from .distributed import ALONE, Ranks
 from .errors import InputError
 from .events import Events
 from .methods import SUPERVISED
 from .pretrain_config import PretrainConfig
-from .sampling import BalancedSampler, label_codes
+from .sampling import BalancedSampler, Batch, label_codes
 from .slice_cache import SliceCache
 
 # Reading a CT takes memory of its own: more processes than this rarely help and often swap.
@@ -27,7 +29,7 @@ MOST_JOBS = 4
 @dataclass(frozen=True, eq=False)
 class TrainingBatch:
     """Args:
-    images: (B, 1, S, S) uint8 0…250.
+    images: (n, 1, S, S) uint8 0…250, the rows of the batch that this process encodes: all B when it is alone.
     kernel: (B, B) float32.
     labels: (B,) int64 codes of the weak labels, `sampling.UNLABELLED` where missing.
 
@@ -92,9 +94,11 @@ class PretrainingData:
         jobs: int | None,
         events: Events,
         check_stop: Callable[[], None],
+        ranks: Ranks = ALONE,
     ) -> None:
         self.config = config
-        column = config.weak_label_column
+        self._rows = ranks.rows(config.batch_size)
+        column, cores = config.weak_label_column, os.cpu_count() or 1
         has_column = column in cohort.columns
         labels = cohort.labels(column) if has_column else ["all"] * len(cohort)
         self._codes, classes = label_codes(labels)
@@ -106,13 +110,17 @@ class PretrainingData:
             events.log(f"Batches are balanced over {column}: {', '.join(classes) or 'no value'}.")
         else:
             events.log(f"The table has no column {column}: all patients come equally often.")
-        self.cache = SliceCache.open(
+        self.cache = _opened(
             cohort,
-            config.slice_settings,
-            cache_folder,
-            jobs=jobs or min(os.cpu_count() or 1, MOST_JOBS),
-            events=events,
-            check_stop=check_stop,
+            ranks,
+            partial(
+                SliceCache.open,
+                settings=config.slice_settings,
+                folder=cache_folder,
+                jobs=max(1, (jobs or min(cores, MOST_JOBS)) // ranks.launch.local_count),
+                events=events,
+                check_stop=check_stop,
+            ),
         )
         self._sampler = BalancedSampler(
             cohort.patient_ids,
@@ -136,12 +144,18 @@ class PretrainingData:
     def batch(self, step: int) -> TrainingBatch:
         drawn = self._sampler.draw(step)
         depths = torch.from_numpy(self.cache.depths(drawn.scans, drawn.slices))
-        images = torch.from_numpy(self.cache.gather(drawn.scans, drawn.slices))
         return TrainingBatch(
-            images[:, None],
+            self._images(drawn, self._rows),
             self._kernel.of_batch(drawn.scans, depths),
             torch.from_numpy(self._codes[drawn.scans]),
         )
+
+    def first_images(self, count: int) -> Tensor:
+        """(count, 1, S, S) uint8: the first rows of the run's first batch, whoever encodes them."""
+        return self._images(self._sampler.draw(0), slice(count))
+
+    def _images(self, drawn: Batch, rows: slice) -> Tensor:
+        return torch.from_numpy(self.cache.gather(drawn.scans[rows], drawn.slices[rows]))[:, None]
 
     def batches(self, first: int, last: int, pinned: bool) -> Iterator[TrainingBatch]:
         """The batches of steps `first` … `last` − 1, each read while the one before is computed with."""
@@ -157,3 +171,25 @@ class PretrainingData:
                 if step + 1 < last:
                     coming = reader.submit(read, step + 1)
                 yield batch
+
+
+def _opened(
+    cohort: Cohort, ranks: Ranks, open_slices: Callable[[Cohort], SliceCache]
+) -> SliceCache:
+    """The slices of a cohort, cut by all processes: each its share of the scans first, side by side."""
+    if ranks.count > 1:
+        own = cohort.select(range(ranks.launch.rank, len(cohort), ranks.count))
+        with ranks.together():
+            try:
+                if len(own):
+                    open_slices(own)
+            except InputError as error:
+                # Told below, of the whole cohort at once.
+                if error.code != "cohort.unusable_cases":
+                    raise
+    # Where a machine has its own disk, its first process cuts what the others' machines have.
+    for opens in (ranks.launch.local_rank == 0, ranks.launch.local_rank != 0):
+        with ranks.together():
+            if opens:
+                cache = open_slices(cohort)
+    return cache

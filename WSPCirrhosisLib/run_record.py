@@ -27,6 +27,7 @@ def run_record(
     device: str,
     precision: str,
     weights_path: str | Path | None,
+    processes: int = 1,
 ) -> dict[str, Any]:
     """What `config.json` holds of a new run; no path in it.
 
@@ -35,6 +36,7 @@ def run_record(
         cohort: the whole table.
         device, precision: that ``auto`` stands for here.
         weights_path: the published weights, for ``imagenet`` alone.
+        processes: that begin it together; others may go on with it, for the batch is one whatever their number.
 
     Raises:
         InputError: ``pretrain.weights`` when they are given to another method or not to that one, ``weights.missing``.
@@ -45,6 +47,7 @@ def run_record(
         "config": config.to_dict(),
         "device": device,
         "precision": precision,
+        "processes": processes,
         "hu_window": list(config.slice_settings.hu_window),
         "cohort": {"file": cohort.path.name, "sha256": sha256_of(cohort.path)},
         "weights": _weights(config, weights_path),

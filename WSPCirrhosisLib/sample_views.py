@@ -18,18 +18,19 @@ CELL = 128
 GAP = 4
 
 
-def write_sample_views(path: Path, images: Tensor, views: Views) -> None:
+def write_sample_views(path: Path, images: Tensor, views: Views, batch_size: int) -> None:
     """Write the picture of the run's first batch as PNG: slices in the first row, their views in the two below.
 
     The views are drawn from the seed and the step alone (`Views`), so that looking at them changes no run.
 
     Args:
         path: the file, replaced when it is there.
-        images: (B, 1, S, S) uint8, the batch of step 0.
+        images: (n, 1, S, S) uint8, the first of the batch of step 0; a few of them are shown.
         views: of the run.
+        batch_size: of the run.
     """
     count = min(SLICES, len(images))
-    both = views.first_few(images, 0, count)
+    both = views.of_rows(images[:count], 0, 0, batch_size)
     cells = torch.cat([as_input(images[:count]), both])
     cells = functional.interpolate(cells, size=(CELL, CELL), mode="area")
     grey = (cells * 255).round().clamp(0, 255).to(torch.uint8).numpy()

@@ -9,9 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .distributed import ALONE, Ranks
 from .encoders import Encoder, build_encoder
 from .errors import InputError
 from .files import write_whole
+from .global_batch import complete_gradients, whole_batch, with_global_batch_norm
 from .objectives import Encoded, build_objective
 from .pretrain_config import PretrainConfig
 from .pretraining_data import TrainingBatch
@@ -28,16 +30,25 @@ class TrainingState:
         device: where it is trained.
         precision: ``float32``, or ``bfloat16`` for the encoder's products; weights and loss stay float32.
         class_count: weak labels that occur in the cohort.
+        ranks: the processes that train together; each holds the same state between two steps.
     """
 
     def __init__(
-        self, config: PretrainConfig, device: torch.device, precision: str, class_count: int
+        self,
+        config: PretrainConfig,
+        device: torch.device,
+        precision: str,
+        class_count: int,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.config = config
         self.device = device
         self.precision = precision
         self.step = 0
-        self.encoder = build_encoder(config.encoder, config.seed)
+        self._ranks = ranks
+        self.encoder = with_global_batch_norm(
+            build_encoder(config.encoder, config.seed), ranks, device
+        )
         self.objective = build_objective(config, self.encoder, class_count)
         self.objective.to(device, memory_format=torch.channels_last)
         self.encoder.to(device, memory_format=torch.channels_last)
@@ -58,7 +69,9 @@ class TrainingState:
         learning_rate = self.learning_rate()
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
-        views = self.views(batch.images.to(self.device, non_blocking=True), self.step)
+        images = batch.images.to(self.device, non_blocking=True)
+        first = self._ranks.rows(self.config.batch_size).start
+        views = self.views.of_rows(images, self.step, first, self.config.batch_size)
         views = views.contiguous(memory_format=torch.channels_last)
         encoded = Encoded(
             self._encode(self.encoder, views),
@@ -70,6 +83,7 @@ class TrainingState:
         loss, latents = self.objective(encoded)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        complete_gradients(self.encoder.parameters(), self.objective.parameters(), self._ranks)
         self._optimizer.step()
         self.step += 1
         self.objective.after_step(self.encoder, self.step / self.config.total_steps)
@@ -78,7 +92,7 @@ class TrainingState:
     def _encode(self, encoder: Encoder, views: Tensor) -> Tensor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
             representation = encoder(views)
-        return representation.float()
+        return whole_batch(representation.float(), self._ranks)
 
     def learning_rate(self) -> float:
         """Of the coming step: a cosine from the configured one to 0 at the run's end."""

@@ -55,11 +55,12 @@ class Views:
         make = self._one_by_one if self.strict else self._at_once
         return torch.cat([make(images, view) for view in self.draw(len(images), step)])
 
-    def first_few(self, images: Tensor, step: int, count: int) -> Tensor:
-        """Of what the batch's call gives, the views of its first `count` images alone, made without the others."""
-        shown = as_input(images[:count])
-        views = self.draw(len(images), step)
-        return torch.cat([_warped(shown, self.matrices(view)[:count]) for view in views])
+    def of_rows(self, images: Tensor, step: int, first: int, batch_size: int) -> Tensor:
+        """Of what the whole batch's call gives, the views of `images` alone: its rows from `first` on."""
+        rows = slice(first, first + len(images))
+        images = as_input(images)
+        views = self.draw(batch_size, step)
+        return torch.cat([_warped(images, self.matrices(view)[rows]) for view in views])
 
     def draw(self, count: int, step: int) -> tuple[ViewParameters, ViewParameters]:
         """The parameters of both views of `count` images, from nothing but the seed and the step."""

@@ -14,18 +14,18 @@ def batch(count: int) -> torch.Tensor:
     return torch.randint(0, 251, (count, 1, SIZE, SIZE), dtype=torch.uint8, generator=generator)
 
 
-def test_the_first_few_views_are_those_of_the_whole_batch():
+def test_the_views_of_some_rows_are_those_of_the_whole_batch():
     images, views = batch(6), Views(SIZE, seed=3)
     first, second = views(images, 0).chunk(2)
-    few = views.first_few(images, 0, 2)
-    torch.testing.assert_close(few, torch.cat([first[:2], second[:2]]))
+    some = views.of_rows(images[3:5], 0, 3, 6)
+    torch.testing.assert_close(some, torch.cat([first[3:5], second[3:5]]))
 
 
 def test_the_picture_holds_slices_above_their_two_views_and_is_the_same_every_time(tmp_path):
     images, views = batch(6), Views(SIZE, seed=3)
     state = torch.random.get_rng_state()
     for name in ("one.png", "two.png"):
-        write_sample_views(tmp_path / name, images, views)
+        write_sample_views(tmp_path / name, images, views, 6)
     assert torch.equal(torch.random.get_rng_state(), state)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
     picture = sitk.ReadImage(str(tmp_path / "one.png"))
@@ -33,5 +33,5 @@ def test_the_picture_holds_slices_above_their_two_views_and_is_the_same_every_ti
 
 
 def test_a_batch_of_two_makes_a_picture_of_two(tmp_path):
-    write_sample_views(tmp_path / "views.png", batch(2), Views(SIZE, seed=0))
+    write_sample_views(tmp_path / "views.png", batch(2), Views(SIZE, seed=0), 2)
     assert sitk.ReadImage(str(tmp_path / "views.png")).GetSize()[0] == 2 * CELL + GAP

@@ -1,0 +1,144 @@
+"""Many processes, one batch: what makes K parts of a batch give the gradient of the whole.
+
+Every process computes the same loss, that of all gathered representations, with the same heads; BatchNorm in a head
+sees the whole batch by that. So a head's gradient is whole in every process, while the encoder's is the part that
+comes from the process's own rows: their sum is that of the whole batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+from .distributed import Ranks
+
+
+def whole_batch(own: Tensor, ranks: Ranks) -> Tensor:
+    """(2n, R) representations of a process's rows → (2N, R) of the whole batch, with gradients to its own.
+
+    First views come first, then second ones, in the batch's order, as one process has them.
+    """
+    if ranks.count == 1:
+        return own
+    parts = _Gathered.apply(own, ranks)
+    by_view = parts.unflatten(1, (2, len(own) // 2)).transpose(0, 1)
+    return by_view.flatten(0, 2)
+
+
+class _Gathered(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, own: Tensor, ranks: Ranks) -> Tensor:
+        ctx.rank = ranks.launch.rank
+        return ranks.stacked(own)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, upstream: Tensor) -> tuple[Tensor, None]:
+        # Nothing to add up: every process has the loss of all rows, and with it the same `upstream`.
+        return upstream[ctx.rank], None
+
+
+def complete_gradients(
+    encoder: Iterable[nn.Parameter], beside: Iterable[nn.Parameter], ranks: Ranks
+) -> None:
+    """Give every process the gradient of the whole batch's loss, to the last bit the same.
+
+    Args:
+        encoder: parameters whose gradients are of the process's own rows: added up.
+        beside: parameters of the heads, whose gradients are whole: their mean, lest rounding lets them drift apart.
+        ranks: the run's processes.
+    """
+    if ranks.count == 1:
+        return
+    parts = [p.grad for p in encoder if p.grad is not None]
+    whole = [p.grad for p in beside if p.grad is not None]
+    for gradient in whole:
+        gradient.div_(ranks.count)
+    gradients = parts + whole
+    # One message instead of one a tensor: most are so small that the way costs more than the bytes.
+    message = torch.cat([gradient.flatten() for gradient in gradients])
+    ranks.sum_in_place(message)
+    sizes = [gradient.numel() for gradient in gradients]
+    for gradient, summed in zip(gradients, message.split(sizes), strict=True):
+        gradient.copy_(summed.view(gradient.shape))
+
+
+def with_global_batch_norm(network: nn.Module, ranks: Ranks, device: torch.device) -> nn.Module:
+    """The network with BatchNorm over the rows of all processes; names, weights and buffers stay.
+
+    torch's SyncBatchNorm on CUDA; it knows no CPU, where `GlobalBatchNorm` does the same.
+    """
+    if ranks.count == 1:
+        return network
+    if device.type == "cuda":
+        return nn.SyncBatchNorm.convert_sync_batchnorm(network)
+    for name, child in network.named_children():
+        if type(child) is nn.BatchNorm2d:
+            setattr(network, name, GlobalBatchNorm(child, ranks))
+        else:
+            with_global_batch_norm(child, ranks, device)
+    return network
+
+
+class GlobalBatchNorm(nn.BatchNorm2d):
+    """BatchNorm2d whose mean and variance in training are those of all processes' maps.
+
+    Args:
+        like: the layer whose weights and buffers it takes over.
+        ranks: the run's processes, each with as many rows.
+    """
+
+    def __init__(self, like: nn.BatchNorm2d, ranks: Ranks) -> None:
+        super().__init__(like.num_features, like.eps, like.momentum)
+        self._ranks = ranks
+        self.weight, self.bias = like.weight, like.bias
+        self.load_state_dict(like.state_dict())
+        self.train(like.training)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(N, C, H, W) → the same, normalised."""
+        if not self.training:
+            return super().forward(maps)
+        variance, mean = torch.var_mean(maps.detach().float(), dim=(0, 2, 3), correction=0)
+        means, variances = self._ranks.stacked(torch.stack([mean, variance]).double()).unbind(1)
+        mean = means.mean(dim=0)
+        variance = (variances + (means - mean).square()).mean(dim=0)
+        self._keep(mean, variance, maps[:, 0].numel() * self._ranks.count)
+        return _Normalised.apply(
+            maps, mean.float(), variance.float(), self.weight, self.bias, self.eps, self._ranks
+        )
+
+    @torch.no_grad()
+    def _keep(self, mean: Tensor, variance: Tensor, count: int) -> None:
+        self.num_batches_tracked += 1
+        self.running_mean.lerp_(mean.float(), self.momentum)
+        self.running_var.lerp_((variance * count / (count - 1)).float(), self.momentum)
+
+
+class _Normalised(torch.autograd.Function):
+    """BatchNorm with given statistics, whose gradient knows that these depend on every process's maps."""
+
+    @staticmethod
+    def forward(ctx, maps, mean, variance, weight, bias, eps, ranks):
+        ctx.save_for_backward(maps, mean, (variance + eps).rsqrt(), weight)
+        ctx.ranks = ranks
+        return functional.batch_norm(maps, mean, variance, weight, bias, training=False, eps=eps)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, upstream):
+        maps, mean, scale, weight = ctx.saved_tensors
+        per_channel = (slice(None), None, None)
+        normal = (maps.float() - mean[per_channel]) * scale[per_channel]
+        gradient = upstream.float()
+        own = torch.stack([gradient.sum((0, 2, 3)), (gradient * normal).sum((0, 2, 3))])
+        shared = own.double()
+        ctx.ranks.sum_in_place(shared)
+        shared = (shared / (maps[:, 0].numel() * ctx.ranks.count)).float()
+        along = gradient - shared[0][per_channel] - normal * shared[1][per_channel]
+        to_maps = (along * (weight * scale)[per_channel]).to(maps.dtype)
+        return to_maps, None, None, own[1], own[0], None, None
