@@ -5,9 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import platform
-import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -50,7 +49,7 @@ class Row:
         ours: as the library does it.
         limit: what the machine needs at least, or what is promised; None where there is neither.
         limit_is: what `limit` was measured on, or that it is a promise.
-        unit: of the three figures, all of which are better when smaller: ``s`` (medians) or ``MiB``.
+        unit: of the three figures, all of which are better when smaller: ``s`` (see `in_turns`), ``MiB`` or another.
     """
 
     stage: str
@@ -80,18 +79,24 @@ def compare(
     limit_is: str = "",
     rounds: int = 5,
 ) -> Row:
-    """Run each once to warm up, then all of them in turns, `rounds` times; medians of wall time."""
-    ways = (textbook, ours, limit)
-    for way in ways:
-        if way is not None:
-            way()
-    times: list[list[float]] = [[] for _ in ways]
+    """A row of two or three ways to do the same; see `in_turns`."""
+    ways = {"textbook": textbook, "ours": ours, "limit": limit}
+    taken = in_turns({name: way for name, way in ways.items() if way is not None}, rounds)
+    return Row(stage, taken.get("textbook"), taken["ours"], taken.get("limit"), limit_is)
+
+
+def in_turns(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Run each once to warm up, then all of them in turns, `rounds` times → the shortest wall time of each, in seconds.
+
+    The shortest, because whatever else the machine does can only add to it.
+    """
+    for way in ways.values():
+        way()
+    times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
-        for taken, way in zip(times, ways, strict=True):
-            if way is not None:
-                taken.append(_seconds_of(way))
-    medians = [statistics.median(taken) if taken else None for taken in times]
-    return Row(stage, medians[0], medians[1], medians[2], limit_is)
+        for name, way in ways.items():
+            times[name].append(_seconds_of(way))
+    return {name: min(taken) for name, taken in times.items()}
 
 
 def _seconds_of(way: Callable[[], object]) -> float:
@@ -129,7 +134,7 @@ def as_table(rows: Iterable[Row], facts: dict[str, Any]) -> str:
             row.limit_is,
         )
         lines.append("| " + " | ".join(cells) + " |")
-    told = ", ".join(f"{name} {value}" for name, value in facts.items())
+    told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts.items())
     return "\n".join([*lines, "", f"Machine: {told}."])
 
 
@@ -174,7 +179,7 @@ def _figure(value: float | None, unit: str) -> str:
     if value is None:
         return ""
     if unit != "s":
-        return f"{value:.0f} {unit}"
+        return f"{value:.3g} {unit}" if value < 1000 else f"{value:.0f} {unit}"
     if value < 1e-3:
         return f"{1e6 * value:.0f} µs"
     return f"{1e3 * value:.1f} ms" if value < 1 else f"{value:.2f} s"

@@ -1,0 +1,209 @@
+"""A training step: its views, its network on tensors that lie ready, and the whole of it from a cohort's slices."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import textbook
+import torch
+from textbook_networks import textbook_network
+from timing import Options, Row, compare, in_turns, waited
+from torch import Tensor, nn
+
+from WSPCirrhosisLib.cohort import read_cohort
+from WSPCirrhosisLib.events import Events
+from WSPCirrhosisLib.pretrain_config import PretrainConfig
+from WSPCirrhosisLib.pretraining_data import PretrainingData, TrainingBatch
+from WSPCirrhosisLib.slices import LEVELS
+from WSPCirrhosisLib.training_state import TrainingState
+from WSPCirrhosisLib.views import Views
+
+# (encoder, batch size) of the rows.
+ON_CPU = (("tinynet", 64), ("resnet18", 16))
+ON_CUDA = (("tinynet", 64), ("tinynet", 256), ("resnet18", 64), ("resnet18", 256))
+# A GPU's queue is waited for once in so many steps; a CPU has none.
+ONE_CROP = 0
+STEPS_AT_ONCE = {"cpu": 1, "cuda": 10}
+
+
+def rows(options: Options) -> Iterator[Row]:
+    """Views alone; then for each encoder its network alone and whole steps."""
+    yield views(options)
+    for encoder, batch_size in ON_CPU if options.device == "cpu" else ON_CUDA:
+        try:
+            yield from steps(options, encoder, batch_size)
+        except torch.cuda.OutOfMemoryError:
+            print(f"step ({encoder}, B = {batch_size}): not enough GPU memory", file=sys.stderr)
+            torch.cuda.empty_cache()
+
+
+def views(options: Options, batch_size: int = 64) -> Row:
+    """Two views of a batch: ten interpolations, against one warp for each view."""
+    size, device = options.image_size, options.device
+    images = torch.randint(0, 251, (batch_size, 1, size, size), dtype=torch.uint8, device=device)
+    floats = images.float() / LEVELS
+    modules = textbook.kornia_views(size).to(device)
+    ours = Views(size, seed=0)
+
+    def one_after_another() -> None:
+        # Kornia crops a whole batch or none of it. With this seed it is one of the two views, the average of its chance.
+        torch.manual_seed(ONE_CROP)
+        textbook.two_views(modules, floats)
+
+    return compare(
+        f"two views ({batch_size} × {size}²)",
+        waited(one_after_another, device),
+        waited(lambda: ours(images, step=1), device),
+        waited(lambda: torch.cat([images, images]).float(), device),
+        limit_is="write the floats of both views",
+        rounds=options.rounds,
+    )
+
+
+def steps(options: Options, encoder: str, batch_size: int) -> Iterator[Row]:
+    """Network and whole step in every precision that counts here, all measured in turns."""
+    size, device = options.image_size, options.device
+    at_once = STEPS_AT_ONCE[device]
+    precisions = precisions_of(device)
+    configs = {
+        precision: PretrainConfig(
+            encoder=encoder,
+            batch_size=batch_size,
+            image_size=size,
+            device=device,
+            precision=precision,
+        )
+        for precision in precisions
+    }
+    plain = _TextbookSteps(options, configs["float32"])
+    ways = {"textbook step": plain.step, "textbook network": plain.network_step}
+    sources = []
+    for precision, config in configs.items():
+        source = RunSteps(options.cohort, options.folder, config)
+        sources.append(source)
+        ways[f"{precision} step"] = source.step
+        ways[f"{precision} network"] = BareNetwork(config).step
+    repeated = {name: waited(_times(way, at_once), device) for name, way in ways.items()}
+    try:
+        taken = in_turns(repeated, max(1, options.rounds // 2))
+    finally:
+        for source in sources:
+            source.close()
+    taken = {name: seconds / at_once for name, seconds in taken.items()}
+    what = f"({encoder}, B = {batch_size}, {size} px, "
+    for precision in precisions:
+        yield Row(
+            f"network alone {what}{precision})",
+            taken["textbook network"],
+            taken[f"{precision} network"],
+        )
+        yield Row(
+            f"step {what}{precision})",
+            taken["textbook step"],
+            taken[f"{precision} step"],
+            taken[f"{precision} network"],
+            "the network alone",
+        )
+
+
+def precisions_of(device: str) -> tuple[str, ...]:
+    """``float32``, and ``bfloat16`` where the processor has units for it: emulated it says nothing."""
+    on_cpu = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return ("float32", "bfloat16") if device == "cuda" or on_cpu else ("float32",)
+
+
+class BareNetwork:
+    """Encoder, head and Adam as a run has them, on images that lie ready in its memory format."""
+
+    def __init__(self, config: PretrainConfig) -> None:
+        device = torch.device(config.device)
+        state = TrainingState(config, device, config.precision, class_count=4)
+        self._modules = nn.ModuleList([state.encoder, state.objective.head]).train()
+        self._optimizer = torch.optim.Adam(
+            self._modules.parameters(), lr=1e-4, weight_decay=1e-4, fused=device.type == "cuda"
+        )
+        self._images = ready_images(config).contiguous(memory_format=torch.channels_last)
+        self._bfloat16 = config.precision == "bfloat16"
+
+    def step(self) -> None:
+        encoder, head = self._modules
+        with torch.autocast(self._images.device.type, torch.bfloat16, enabled=self._bfloat16):
+            representation = encoder(self._images)
+        _descend(head(representation.float()), self._optimizer)
+
+
+def ready_images(config: PretrainConfig) -> Tensor:
+    """(2B, 1, S, S) float32 in [0, 1] on the run's device."""
+    shape = (2 * config.batch_size, 1, config.image_size, config.image_size)
+    return torch.rand(shape, device=config.device)
+
+
+class _TextbookSteps:
+    """The textbook's training on the cohort's slices, and its network alone."""
+
+    def __init__(self, options: Options, config: PretrainConfig) -> None:
+        network = textbook_network(config.encoder)
+        self._training = textbook.TextbookTraining(network, config.image_size, config.device)
+        dataset = textbook.SlicesInMemory(
+            read_cohort(options.cohort), config.slice_settings, config.weak_label_column
+        )
+        self._batches = textbook.endless_batches(dataset, config.batch_size)
+        self._images = ready_images(config)
+
+    def step(self) -> None:
+        self._training.step(*next(self._batches))
+
+    def network_step(self) -> None:
+        _descend(self._training.network(self._images), self._training.optimizer)
+
+
+class RunSteps:
+    """A run's steps on a cohort's slices, the next batch read ahead as in a run.
+
+    Args:
+        cohort: its table.
+        folder: for the slice cache; runs of one image size share it.
+        config: of the run, with device and precision named.
+    """
+
+    def __init__(self, cohort: Path, folder: Path, config: PretrainConfig) -> None:
+        device = torch.device(config.device)
+        data = PretrainingData(
+            read_cohort(cohort),
+            config,
+            folder / "cache",
+            jobs=None,
+            events=Events(),
+            check_stop=lambda: None,
+        )
+        self.state = TrainingState(config, device, config.precision, data.class_count)
+        self._batches = data.batches(0, config.total_steps, pinned=device.type == "cuda")
+
+    def next_batch(self) -> TrainingBatch:
+        return next(self._batches)
+
+    def train_on(self, batch: TrainingBatch) -> Tensor:
+        return self.state.train_on(batch)
+
+    def step(self) -> None:
+        self.train_on(self.next_batch())
+
+    def close(self) -> None:
+        self._batches.close()
+
+
+def _descend(latents: Tensor, optimizer: torch.optim.Optimizer) -> None:
+    """Backward from a loss that costs nothing, and a step of the optimiser."""
+    optimizer.zero_grad(set_to_none=True)
+    latents.square().mean().backward()
+    optimizer.step()
+
+
+def _times(way: Callable[[], object], count: int) -> Callable[[], None]:
+    def run() -> None:
+        for _ in range(count):
+            way()
+
+    return run
