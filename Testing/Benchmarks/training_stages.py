@@ -120,15 +120,15 @@ class BareNetwork:
     def __init__(self, config: PretrainConfig) -> None:
         device = torch.device(config.device)
         state = TrainingState(config, device, config.precision, class_count=4)
-        self._modules = nn.ModuleList([state.encoder, state.objective.head]).train()
+        self.modules = nn.ModuleList([state.encoder, state.objective.head]).train()
         self._optimizer = torch.optim.Adam(
-            self._modules.parameters(), lr=1e-4, weight_decay=1e-4, fused=device.type == "cuda"
+            self.modules.parameters(), lr=1e-4, weight_decay=1e-4, fused=device.type == "cuda"
         )
         self._images = ready_images(config).contiguous(memory_format=torch.channels_last)
         self._bfloat16 = config.precision == "bfloat16"
 
     def step(self) -> None:
-        encoder, head = self._modules
+        encoder, head = self.modules
         with torch.autocast(self._images.device.type, torch.bfloat16, enabled=self._bfloat16):
             representation = encoder(self._images)
         _descend(head(representation.float()), self._optimizer)
