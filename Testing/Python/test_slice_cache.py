@@ -3,16 +3,21 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from conftest import REPOSITORY
 from small_cohort import patients_named_in, write_cohort
 
 from WSPCirrhosisLib.cohort import read_case, read_cohort
 from WSPCirrhosisLib.errors import Cancelled, InputError
 from WSPCirrhosisLib.events import Events
-from WSPCirrhosisLib.slice_cache import SliceCache, entry_name
+from WSPCirrhosisLib.slice_cache import ABANDONED_AFTER_SECONDS, SliceCache
+from WSPCirrhosisLib.slice_entry import entry_name
 from WSPCirrhosisLib.slices import SliceSettings
 
 SETTINGS = SliceSettings(image_size=64)
@@ -111,22 +116,48 @@ def test_files_of_equal_size_and_time_are_not_taken_for_each_other(cohort, tmp_p
     assert len(names) == 4
 
 
-@pytest.mark.parametrize("damage", ["cut", "no description", "half a description", "one bit"])
+@pytest.mark.parametrize("damage", ["cut", "no description", "half a description", "another depth"])
 def test_a_damaged_entry_is_made_again(cohort, tmp_path, damage):
     cache = SliceCache.open(cohort, SETTINGS, tmp_path / "cache")
-    expected, file = cache.images(2).copy(), cache.scan(2).file
-    data = file.read_bytes()
+    expected, depth, file = cache.images(2).copy(), cache.depth(2), cache.scan(2).file
+    description = file.with_suffix(".json")
     if damage == "cut":
-        file.write_bytes(data[:-100])
-    elif damage == "one bit":
-        file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        file.write_bytes(file.read_bytes()[:-100])
     elif damage == "no description":
-        file.with_suffix(".json").unlink()
+        description.unlink()
+    elif damage == "half a description":
+        description.write_text('{"format": 1, "sha')
     else:
-        file.with_suffix(".json").write_text('{"format": 1, "sha')
-    # Comparing hashes reads everything, so a flipped bit is found only when asked for.
-    again = SliceCache.open(cohort, SETTINGS, tmp_path / "cache", verify=damage == "one bit")
+        entry = json.loads(description.read_text())
+        entry["depth"][1] += 1e-6
+        description.write_text(json.dumps(entry))
+    again = SliceCache.open(cohort, SETTINGS, tmp_path / "cache")
     assert np.array_equal(again.images(2), expected)
+    assert np.array_equal(again.depth(2), depth)
+
+
+@pytest.mark.parametrize("way", ["gather", "images"])
+def test_a_changed_bit_is_noticed_when_the_slice_is_first_read_and_the_entry_made_again(
+    cohort, tmp_path, way
+):
+    cache = SliceCache.open(cohort, SETTINGS, tmp_path / "cache")
+    expected, file = cache.images(2).copy(), cache.scan(2).file
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    cache = SliceCache.open(cohort, SETTINGS, tmp_path / "cache")
+    last = np.array([cache.slice_counts[2] - 1])
+    with pytest.raises(InputError, match="cache.damaged"):
+        cache.images(2) if way == "images" else cache.gather(np.array([2]), last)
+    again = SliceCache.open(cohort, SETTINGS, tmp_path / "cache")
+    assert np.array_equal(again.images(2), expected) and again.sha256 == cache.sha256
+
+
+def test_an_entry_that_vanishes_during_a_run_is_told(cohort, tmp_path):
+    cache = SliceCache.open(cohort, SETTINGS, tmp_path / "cache")
+    cache.scan(1).file.unlink()
+    with pytest.raises(InputError, match="cache.damaged"):
+        cache.gather(np.array([1]), np.array([0]))
 
 
 def test_all_unusable_scans_are_named_at_once(cohort, tmp_path):
@@ -155,6 +186,50 @@ def test_stopping_keeps_what_is_done(cohort, tmp_path):
     assert len(before) == 4 and not [name for name in before if name.endswith(".part")]
     SliceCache.open(cohort, SETTINGS, tmp_path / "cache")
     assert before.items() <= stamps(tmp_path / "cache").items()
+
+
+def test_a_killed_build_goes_on_where_it_was(cohort, tmp_path):
+    folder = tmp_path / "cache"
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_AFTER_TWO, str(cohort.path), str(folder)],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )
+    assert killed.returncode != 0
+    done = {name: t for name, t in stamps(folder).items() if name.endswith(".json")}
+    assert len(done) == 2
+    cache = SliceCache.open(cohort, SETTINGS, folder)
+    assert done.items() <= stamps(folder).items()
+    assert cache.sha256 == SliceCache.open(cohort, SETTINGS, tmp_path / "unbroken").sha256
+
+
+KILLED_AFTER_TWO = """
+import os, sys
+from WSPCirrhosisLib.cohort import read_cohort
+from WSPCirrhosisLib.slice_cache import SliceCache
+from WSPCirrhosisLib.slices import SliceSettings
+
+seen = []
+
+def die_after_two():
+    seen.append(1)
+    if len(seen) == 2:
+        os.kill(os.getpid(), 9)
+
+if __name__ == "__main__":
+    SliceCache.open(
+        read_cohort(sys.argv[1]), SliceSettings(image_size=64), sys.argv[2], check_stop=die_after_two
+    )
+"""
+
+
+def test_what_a_kill_left_half_written_is_taken_away_once_nobody_can_be_at_it(cohort, tmp_path):
+    old, young = (tmp_path / f".0{n}.npy.0123abc{n}.part" for n in range(2))
+    for file in (old, young):
+        file.write_bytes(b"half")
+    long_ago = time.time() - ABANDONED_AFTER_SECONDS - 60
+    os.utime(old, (long_ago, long_ago))
+    SliceCache.open(cohort.select([0]), SETTINGS, tmp_path)
+    assert young.exists() and not old.exists()
 
 
 def test_no_patient_and_no_path_is_in_the_cache(cohort, tmp_path):
