@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import io
-import logging
-import warnings
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
 
 from . import onnx_bytes
 from .classifier import FittedClassifier
 from .files import write_whole
 from .model_card import METADATA_KEY, ModelCard
+from .onnx_graph import exported
 from .reference_distribution import Whitening
 from .slices import LEVELS
 
-# The newest set of operators that onnxruntime reads in every version the package allows.
-OPSET = 18
 OUTPUTS = ("representation", "slice_logit", "contribution", "bootstrap_logit", "distance")
 
 
@@ -101,62 +95,4 @@ def export_model(
 
 def graph_bytes(encoder: torch.nn.Module, head: FittedHead, image_size: int) -> bytes:
     """The ONNX model without metadata, checked."""
-    graph = PredictionGraph(encoder, head).eval().cpu()
-    # Two slices and not one: the exporter takes a size of 1 for a constant.
-    example = torch.zeros((2, 1, image_size, image_size), dtype=torch.uint8)
-    program = _export(graph, example)
-    model = program.model_proto
-    _strip(model)
-    onnx.checker.check_model(model, full_check=True)
-    content = model.SerializeToString(deterministic=True)
-    extensions = onnx_bytes.extensions(content)
-    if extensions:
-        raise RuntimeError(f"the exported graph holds {extensions}")
-    return content
-
-
-def _export(graph: PredictionGraph, example: torch.Tensor):
-    """torch's exporter, without its talk; its warnings are about operators that are not used here."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with (
-            warnings.catch_warnings(),
-            redirect_stdout(io.StringIO()),
-            redirect_stderr(io.StringIO()),
-        ):
-            warnings.simplefilter("ignore")
-            return torch.onnx.export(
-                graph,
-                (example,),
-                dynamo=True,
-                external_data=False,
-                opset_version=OPSET,
-                input_names=["images"],
-                output_names=list(OUTPUTS),
-                dynamic_shapes={"images": {0: torch.export.Dim("slices")}},
-                optimize=True,
-                verbose=False,
-            )
-    finally:
-        logger.setLevel(level)
-
-
-def _strip(model: onnx.ModelProto) -> None:
-    """Take out what the exporter notes about itself: stack traces with the paths of this machine, and names."""
-    del model.metadata_props[:]
-    model.producer_name, model.producer_version = "WSPCirrhosis", ""
-    model.doc_string = model.graph.doc_string = model.domain = ""
-    model.graph.name = "prediction"
-    del model.graph.metadata_props[:]
-    # Shapes between operators are found again by every runtime; the exporter's carry its own symbols.
-    del model.graph.value_info[:]
-    for item in (
-        *model.graph.node,
-        *model.graph.initializer,
-        *model.graph.input,
-        *model.graph.output,
-    ):
-        item.doc_string = ""
-        del item.metadata_props[:]
+    return exported(PredictionGraph(encoder, head).eval().cpu(), image_size, OUTPUTS)

@@ -12,6 +12,7 @@ import numpy as np
 from . import onnx_bytes
 from .errors import InputError
 from .model_card import METADATA_KEY, ModelCard
+from .onnx_session import OnnxSession
 
 # 512 × 512 pixels through TinyNet take about 40 MB a slice; 8 keep two cores busy and memory small.
 BATCH_PIXELS = 8 * 512 * 512
@@ -99,19 +100,14 @@ class ModelFile:
         return cls(content, card, threads)
 
     @cached_property
-    def _session(self):
-        # Here and not at the top: reading a card needs no runtime, and its import takes a tenth of a second.
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.log_severity_level = 3
+    def _session(self) -> OnnxSession:
+        # Here and not in `load`: reading a card needs no runtime.
         try:
-            return onnxruntime.InferenceSession(
-                self._content, options, providers=["CPUExecutionProvider"]
-            )
+            return OnnxSession(self._content, self._threads)
         except Exception as error:
             # onnxruntime's own exception types all derive from Exception alone.
+            import onnxruntime
+
             raise InputError(
                 "model.corrupt",
                 f"onnxruntime {onnxruntime.__version__} cannot run the model ({str(error)[:200]}).",
@@ -134,16 +130,7 @@ class ModelFile:
             raise ValueError(
                 f"(N, {size}, {size}) uint8 expected, got {images.shape} {images.dtype}"
             )
-        batch = max(1, BATCH_PIXELS // size**2)
-        names = [output.name for output in self._session.get_outputs()]
-        parts = [
-            self._session.run(names, {"images": images[first : first + batch, None]})
-            for first in range(0, len(images), batch)
-        ]
-        return {
-            name: np.concatenate([part[index] for part in parts])
-            for index, name in enumerate(names)
-        }
+        return self._session.run(images, max(1, BATCH_PIXELS // size**2))
 
 
 def verify(path: str | Path) -> dict[str, Any]:

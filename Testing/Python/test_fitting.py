@@ -16,7 +16,7 @@ from WSPCirrhosisLib.events import Events
 from WSPCirrhosisLib.fitting import fit_model
 from WSPCirrhosisLib.model_file import ModelFile, verify
 from WSPCirrhosisLib.prediction import predict_files
-from WSPCirrhosisLib.representations import represent, represent_cohort
+from WSPCirrhosisLib.representations import frozen, represent, represent_cohort
 from WSPCirrhosisLib.slices import SliceSettings
 
 SETTINGS = SliceSettings(image_size=160)
@@ -74,6 +74,14 @@ def test_representations_are_of_every_slice_of_every_scan(table):
 def test_an_encoder_still_in_training_mode_is_refused():
     with pytest.raises(ValueError, match="eval"):
         represent(build_encoder("resnet18", 0), np.zeros((1, 160, 160), np.uint8))
+    with pytest.raises(ValueError, match="eval"):
+        frozen(build_encoder("resnet18", 0), 160)
+
+
+def test_slices_too_small_for_the_encoder_are_refused():
+    with pytest.raises(InputError, match="at least 156 pixels") as error:
+        frozen(build_encoder("tinynet", 0).eval(), 128)
+    assert error.value.code == "encoder.input"
 
 
 def test_the_model_file_verifies_and_its_card_is_what_fit_returned(fitted):

@@ -26,7 +26,7 @@ from WSPCirrhosisLib.model_export import (
 )
 from WSPCirrhosisLib.model_file import ModelFile, verify
 from WSPCirrhosisLib.reference_distribution import fit_whitening
-from WSPCirrhosisLib.representations import represent
+from WSPCirrhosisLib.representations import frozen, represent
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +97,13 @@ def test_onnx_and_torch_agree_and_contributions_add_up(name, images, model_path,
     np.testing.assert_allclose(sums + linear.bias, outputs["slice_logit"], atol=1e-4)
     distances = head.whitening.distances(represent(encoder, images))
     np.testing.assert_allclose(outputs["distance"], distances, rtol=1e-2)
+
+
+@pytest.mark.parametrize("name", ["tinynet", "resnet18"])
+def test_an_encoder_frozen_for_many_slices_gives_what_torch_gives(name, images):
+    encoder = encoder_in_use(name, images)
+    encode = frozen(encoder, IMAGE_SIZE)
+    np.testing.assert_allclose(encode(images), represent(encoder, images), rtol=0, atol=1e-5)
 
 
 def test_the_same_fit_gives_the_same_bytes_that_name_no_path(images):
