@@ -24,14 +24,13 @@ from .experiment_cohorts import weak_table
 from .experiment_plan import FIRST, SECOND, UNION, WEAK, Plan, Run
 from .files import sha256_of, write_json, write_whole
 from .pretraining import pretrain
-from .representations import represent
+from .representations import frozen
 from .run_folder import RunFolder
 from .slice_cache import SliceCache
 from .slices import SliceSettings
 from .strong_labels import labelled_cohort, patient_labels
 
 EVALUATION_FORMAT = 1
-_IMAGES_AT_ONCE = {"cpu": 8, "cuda": 64}
 
 
 @dataclass(frozen=True)
@@ -203,7 +202,7 @@ def _represented(
             depth_range=config["depth_range"],
         )
         where = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
-        encoder = encoder.to(where)
+        encode = frozen(encoder, settings.image_size, where)
         cut = partial(SliceCache.open, settings=settings, folder=folder / "slice_cache", jobs=jobs)
         arrays = {}
         for name in names:
@@ -214,7 +213,7 @@ def _represented(
             values, patients = [], []
             for case, patient in enumerate(cohorts[name].patient_ids):
                 images = cache.images(case)
-                values.append(represent(encoder, images, where, _IMAGES_AT_ONCE[where.type]))
+                values.append(encode(images))
                 patients.append(np.full(len(images), numbers[patient]))
                 events.progress("represent", case + 1, cache.case_count)
             arrays[f"{name}.values"] = np.concatenate(values)
