@@ -15,7 +15,7 @@ import math
 import os
 import zlib
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from numpy.lib import format as npy
 
 from .cohort import Case
 from .errors import InputError
-from .files import write_json, write_whole
+from .files import write_whole
 from .masks import split_spec
 from .slices import InPlaneGrid, SliceSettings, SliceStack
 
@@ -119,7 +119,7 @@ def entry_name(case: Case, settings: SliceSettings, base: Path) -> str:
     mask_file, selected = split_spec(case.mask)
     source = {
         "format": CACHE_FORMAT,
-        "settings": asdict(settings),
+        "settings": vars(settings),
         "volume": _identity(case.volume, base),
         "mask": _identity(mask_file, base),
         "selected": selected,
@@ -137,7 +137,7 @@ def write_entry(folder: Path, name: str, stack: SliceStack, settings: SliceSetti
     digest.update(stack.images)
     entry = {
         "format": CACHE_FORMAT,
-        "settings": asdict(settings),
+        "settings": vars(settings),
         "header_bytes": header.tell(),
         "shape": list(stack.images.shape),
         "sha256": digest.hexdigest(),
@@ -145,10 +145,11 @@ def write_entry(folder: Path, name: str, stack: SliceStack, settings: SliceSetti
         "depth": stack.depth.tolist(),
         "position_mm": stack.position_mm.tolist(),
         "index": stack.index.tolist(),
-        "plane": asdict(stack.plane),
+        "plane": vars(stack.plane),
     }
     # Last, because an entry exists once this file does.
-    write_json(folder / f"{name}.json", {**entry, "check": _check(entry)})
+    with write_whole(folder / f"{name}.json", "wb") as stream:
+        stream.write(_sealed(entry))
 
 
 def read_entry(folder: Path, name: str) -> CachedScan | None:
@@ -159,13 +160,14 @@ def read_entry(folder: Path, name: str) -> CachedScan | None:
     """
     file = folder / f"{name}.npy"
     try:
-        entry = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-        expected_bytes = entry["header_bytes"] + math.prod(entry["shape"])
-        if entry.pop("check") != _check(entry) or file.stat().st_size != expected_bytes:
-            return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        description, length = (folder / f"{name}.json").read_bytes(), file.stat().st_size
+    except OSError:
         return None
-    return _scan(file, entry)
+    if not _is_sealed(description):
+        return None
+    entry = json.loads(description)
+    whole = length == entry["header_bytes"] + math.prod(entry["shape"])
+    return _scan(file, entry) if whole else None
 
 
 def _scan(file: Path, entry: dict[str, Any]) -> CachedScan:
@@ -189,8 +191,18 @@ def _scan(file: Path, entry: dict[str, Any]) -> CachedScan:
     )
 
 
-def _check(entry: dict[str, Any]) -> int:
-    return zlib.crc32(json.dumps(entry, sort_keys=True).encode())
+_SEAL = b'{"check": %d, '
+
+
+def _sealed(entry: dict[str, Any]) -> bytes:
+    """JSON that begins with the CRC-32 of all that follows it, so that it need not be written anew to be compared."""
+    text = json.dumps(entry).encode()[1:]
+    return _SEAL % zlib.crc32(text) + text
+
+
+def _is_sealed(description: bytes) -> bool:
+    seal, comma, text = description.partition(b", ")
+    return seal + comma == _SEAL % zlib.crc32(text)
 
 
 def _identity(path: Path, base: Path) -> list[Any]:

@@ -129,7 +129,7 @@ def test_a_damaged_entry_is_made_again(cohort, tmp_path, damage):
         description.write_text('{"format": 1, "sha')
     else:
         entry = json.loads(description.read_text())
-        entry["depth"][1] += 1e-6
+        entry["depth"][1] += 1e-6  # its checksum stays
         description.write_text(json.dumps(entry))
     again = SliceCache.open(cohort, SETTINGS, tmp_path / "cache")
     assert np.array_equal(again.images(2), expected)
