@@ -152,7 +152,15 @@ def platt_scaling(
         fit = -(target * np.log(mean) + (1 - target) * np.log(1 - mean)).sum()
         return fit + log_slope**2 / 8
 
-    found = optimize.minimize(cost, [0.0, 0.0], method="Nelder-Mead", options={"xatol": 1e-6})
+    # Means of sigmoids make valleys side by side: the search begins in the deepest of a coarse map.
+    average = float(np.average(logits, weights=slice_weights(patient)))
+    starts = [
+        (log_slope, shift - np.exp(log_slope) * average)
+        for log_slope in (-4.0, -3.0, -2.0, -1.0, 0.0, 1.0)
+        for shift in (-4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0)
+    ]
+    best = min([(0.0, 0.0), *starts], key=cost)
+    found = optimize.minimize(cost, best, method="Nelder-Mead", options={"xatol": 1e-6})
     return float(np.exp(found.x[0])), float(found.x[1])
 
 

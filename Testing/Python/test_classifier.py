@@ -127,6 +127,23 @@ def test_calibration_makes_overconfident_logits_modest():
     assert calibrated.mean() == pytest.approx(labels.mean(), abs=0.02)
 
 
+@pytest.mark.parametrize("seed", [43, 44])
+def test_calibration_is_the_best_there_is_and_not_the_next_valley(seed):
+    random = np.random.default_rng(seed)
+    labels, patient = np.arange(24) % 2, np.repeat(np.arange(24), 6)
+    logits = random.normal(3, 6, 144) + random.normal(0, 3, 24)[patient] + 0.5 * labels[patient]
+    target = np.where(labels == 1, 13 / 14, 1 / 14)
+
+    def cost(log_slope, offset):
+        mean = expit(np.exp(log_slope) * logits + offset).reshape(24, 6).mean(axis=1)
+        fit = -(target * np.log(mean) + (1 - target) * np.log(1 - mean)).sum()
+        return fit + log_slope**2 / 8
+
+    slope, offset = platt_scaling(logits, patient, labels)
+    everywhere = [cost(a, b) for a in np.linspace(-5, 2, 22) for b in np.linspace(-8, 8, 41)]
+    assert cost(np.log(slope), offset) <= min(everywhere) + 1e-6
+
+
 def test_calibration_never_turns_the_order_round():
     slices = cohort(effect=0)
     wrong = np.where(slices.labels[slices.patient] == 1, -1.0, 1.0)
