@@ -40,6 +40,47 @@ def test_a_grey_image_is_seen_as_the_colour_network_sees_it(tmp_path):
     assert len(others) == 119 and all(torch.equal(kept[key], weights[key]) for key in others)
 
 
+def published_network(weights: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+    """(N, 3, H, W) → (N, 512): ResNet-18 up to its classifier, step by step from the published names (He et al. 2016)."""
+    functional = torch.nn.functional
+
+    def convolved(x, name, stride, norm):
+        weight = weights[f"{name}.weight"]
+        x = functional.conv2d(x, weight, stride=stride, padding=weight.shape[-1] // 2)
+        parts = ("running_mean", "running_var", "weight", "bias")
+        return functional.batch_norm(x, *(weights[f"{norm}.{part}"] for part in parts))
+
+    x = convolved(x, "conv1", 2, "bn1").relu()
+    x = functional.max_pool2d(x, 3, stride=2, padding=1)
+    for layer in (1, 2, 3, 4):
+        for block in (0, 1):
+            name, stride = f"layer{layer}.{block}", 2 if layer > 1 and block == 0 else 1
+            y = convolved(x, f"{name}.conv1", stride, f"{name}.bn1").relu()
+            y = convolved(y, f"{name}.conv2", 1, f"{name}.bn2")
+            if stride == 2:
+                x = convolved(x, f"{name}.downsample.0", 2, f"{name}.downsample.1")
+            x = (x + y).relu()
+    return x.mean(dim=(2, 3))
+
+
+@torch.no_grad()
+def test_a_grey_images_representation_is_that_of_the_published_network(tmp_path):
+    weights = colour_weights(1)
+    random = torch.Generator().manual_seed(1)
+    for key in weights:
+        if key.endswith(("running_var", "bn1.weight", "bn2.weight", "downsample.1.weight")):
+            weights[key] = 0.5 + torch.rand(weights[key].shape, generator=random)
+        elif key.endswith(("running_mean", "bias")):
+            weights[key] = 0.2 * torch.randn(weights[key].shape, generator=random)
+    weights["conv1.weight"] *= 0.05
+    torch.save(weights, tmp_path / "resnet18.pth")
+    encoder = load_imagenet_resnet18(tmp_path / "resnet18.pth").eval()
+    grey = torch.rand(2, 1, 97, 64, generator=random)
+    expected = published_network(weights, grey.expand(2, 3, 97, 64))
+    assert expected.std() > 0.01
+    torch.testing.assert_close(encoder(grey), expected, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("form", ["safetensors", "without classifier", "from before 2018", "half"])
 def test_the_forms_in_which_it_is_passed_on(tmp_path, form):
     weights = colour_weights()
