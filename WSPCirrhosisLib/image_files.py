@@ -122,14 +122,8 @@ def read_dicom_series(folder: Path) -> sitk.Image:
         )
     names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series[0])
     _check_nothing_left_out(folder, names)
-    reader = sitk.ImageSeriesReader()
-    reader.SetFileNames(names)
-    reader.MetaDataDictionaryArrayUpdateOn()
-    try:
-        image = reader.Execute()
-    except RuntimeError as error:
-        raise _unreadable(folder, "volume", error) from None
-    _check_modality(reader, folder)
+    image, modality, positions = _read_series(names, folder)
+    _check_modality(modality, folder)
     if image.GetNumberOfComponentsPerPixel() != 1:
         raise InputError(
             "volume.not_scalar",
@@ -138,9 +132,26 @@ def read_dicom_series(folder: Path) -> sitk.Image:
             hint="Give the CT series itself.",
         )
     if len(names) > 1:
-        image = _with_measured_slices(image, reader, len(names), folder)
+        image = _with_measured_slices(image, positions, folder)
     check_geometry(image.GetSize(), image.GetSpacing(), image.GetDirection(), folder, "volume")
     return image
+
+
+def _read_series(names: Sequence[str], folder: Path) -> tuple[sitk.Image, str, list[str]]:
+    """The image, its modality and every slice's position as the files have them.
+
+    A function of its own: as long as the reader lives the image is shared with it, and ITK copies all voxels when the
+    image's spacing is set.
+    """
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames(names)
+    reader.MetaDataDictionaryArrayUpdateOn()
+    try:
+        image = reader.Execute()
+    except RuntimeError as error:
+        raise _unreadable(folder, "volume", error) from None
+    positions = [_tag(reader, n, "0020|0032") for n in range(len(names))]
+    return image, _tag(reader, 0, "0008|0060"), positions
 
 
 def _check_nothing_left_out(folder: Path, names: Sequence[str]) -> None:
@@ -161,8 +172,7 @@ def _check_nothing_left_out(folder: Path, names: Sequence[str]) -> None:
             )
 
 
-def _check_modality(reader: sitk.ImageSeriesReader, folder: Path) -> None:
-    modality = _tag(reader, 0, "0008|0060")
+def _check_modality(modality: str, folder: Path) -> None:
     if modality and modality != "CT":
         raise InputError(
             "volume.not_ct",
@@ -172,11 +182,8 @@ def _check_modality(reader: sitk.ImageSeriesReader, folder: Path) -> None:
         )
 
 
-def _with_measured_slices(
-    image: sitk.Image, reader: sitk.ImageSeriesReader, count: int, folder: Path
-) -> sitk.Image:
+def _with_measured_slices(image: sitk.Image, positions: list[str], folder: Path) -> sitk.Image:
     """Check the slices' own positions: ITK takes them for evenly spaced along the normal whatever they are."""
-    positions = [_tag(reader, n, "0020|0032") for n in range(count)]
     if not all(positions):
         raise InputError(
             "volume.no_positions",
