@@ -170,7 +170,7 @@ class RunSteps:
 
     def __init__(self, cohort: Path, folder: Path, config: PretrainConfig) -> None:
         device = torch.device(config.device)
-        data = PretrainingData(
+        self.data = PretrainingData(
             read_cohort(cohort),
             config,
             folder / "cache",
@@ -178,8 +178,8 @@ class RunSteps:
             events=Events(),
             check_stop=lambda: None,
         )
-        self.state = TrainingState(config, device, config.precision, data.class_count)
-        self._batches = data.batches(0, config.total_steps, pinned=device.type == "cuda")
+        self.state = TrainingState(config, device, config.precision, self.data.class_count)
+        self._batches = self.data.batches(0, config.total_steps, pinned=device.type == "cuda")
 
     def next_batch(self) -> TrainingBatch:
         return next(self._batches)
