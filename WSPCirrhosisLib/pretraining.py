@@ -18,6 +18,7 @@ from .encoders import Encoder, build_encoder
 from .errors import Cancelled, InputError
 from .events import Events
 from .files import write_json
+from .freed_memory import freed_memory_kept
 from .held_run import FollowedRun, HeldRun
 from .imagenet_weights import load_imagenet_resnet18
 from .pretrain_config import PretrainConfig
@@ -112,7 +113,7 @@ def pretrain(
                 )
                 with _memory_errors(device):
                     state = _begun(run, cohort, data, device, precision, events, ranks)
-                with ranks.told_to_others(), _memory_errors(device):
+                with ranks.told_to_others(), _memory_errors(device), freed_memory_kept():
                     figures = _Training(run, data, state, events, signals, ranks).run()
                 encoder = state.encoder
             if not ranks.is_first:
