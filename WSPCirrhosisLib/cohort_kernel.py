@@ -43,14 +43,16 @@ class CohortKernel:
         for column in expression.columns:
             _tell_missing(column, cohort, events)
 
-    def of_batch(self, scans: np.ndarray, depths: Tensor) -> Tensor:
-        """(B, B) float32 kernel of slices, given by their scans' rows (B,) and their depths (B,)."""
+    def of_batch(self, scans: np.ndarray, depths: Tensor) -> kernels.BatchKernel:
+        """The kernel (B, B) of slices, given by their scans' rows (B,) and their depths (B,)."""
         rows = torch.from_numpy(scans)
-        kernel = torch.ones(len(rows), len(rows))
-        for factor in self._factors:
-            column = self._values.get(factor)
-            kernel *= kernels.of_factor(factor, depths if column is None else column[rows])
-        return kernel
+        columns = [self._values.get(factor) for factor in self._factors]
+        return kernels.BatchKernel(
+            [
+                (factor, depths if column is None else column[rows])
+                for factor, column in zip(self._factors, columns, strict=True)
+            ]
+        )
 
 
 def _column(factor: Factor, cohort: Cohort) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 Every kernel is a symmetric, non-negative float32 tensor (N, N) with ones on its diagonal (the two views of one
 slice are always positives), so that kernels multiply with ``*``: WSP is ``same(label) * gaussian(depth, 0.1)``.
+`BatchKernel` is such a product that keeps N values a factor instead of N² weights.
 Source: Sarfati et al., MICCAI 2023, equations 1–3; y-Aware InfoNCE (Dufumier 2021); PCL (Zeng 2021).
 """
 
@@ -44,7 +45,7 @@ def same(values: Values) -> torch.Tensor:
     """
     codes = values if isinstance(values, torch.Tensor) else _codes(values)
     _check(codes)
-    return (codes[:, None] == codes[None, :]).float()
+    return _same(codes[:, None], codes[None, :]).float()
 
 
 def gaussian(values: Values, sigma: float) -> torch.Tensor:
@@ -59,8 +60,8 @@ def gaussian(values: Values, sigma: float) -> torch.Tensor:
     """
     if not (math.isfinite(sigma) and sigma > 0):
         raise InputError("kernel.sigma", f"sigma is {sigma}; expected a number above 0.")
-    # The square of a ratio, so that neither a tiny nor a huge sigma is squared out of range.
-    return torch.exp(-0.5 * (_differences(values) / sigma).square()).float()
+    numbers = _numbers(values)
+    return _gaussian(numbers[:, None], numbers[None, :], sigma).float()
 
 
 def within(values: Values, threshold: float) -> torch.Tensor:
@@ -77,28 +78,86 @@ def within(values: Values, threshold: float) -> torch.Tensor:
         raise InputError(
             "kernel.threshold", f"threshold is {threshold}; expected a number above 0."
         )
-    return (_differences(values).abs() < threshold).float()
+    numbers = _numbers(values)
+    return _within(numbers[:, None], numbers[None, :], threshold).float()
+
+
+class BatchKernel:
+    """The product of kernels over a batch, (N, N), of which rows are made when they are asked for.
+
+    A loss takes it wherever it takes the matrix, and never holds more than a block of its rows. What is missing is
+    similar to nothing: such a slice has a 1 on the diagonal, its other view, and 0 beside it.
+
+    Args:
+        factors: see `kernel_expression`; each with the values (N,) of its column, finite or NaN where missing.
+    """
+
+    def __init__(self, factors: Sequence[tuple[Factor, torch.Tensor]]) -> None:
+        # Positions of neighbouring slices may differ in the digits that float32 drops.
+        self._factors = [(factor, values.double()) for factor, values in factors]
+
+    def __len__(self) -> int:
+        return len(self._factors[0][1])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self), len(self)
+
+    @property
+    def T(self) -> BatchKernel:
+        """Itself: kernels are symmetric."""
+        return self
+
+    def __getitem__(self, rows: slice) -> torch.Tensor:
+        """(rows, N) float32, a tensor of its own."""
+        (factor, values), *others = self._factors
+        weights = _block(factor, values[rows, None], values).float()
+        for factor, values in others:
+            weights.mul_(_block(factor, values[rows, None], values))
+        weights.diagonal(rows.indices(len(self))[0]).fill_(1)
+        return weights
+
+    def dense(self) -> torch.Tensor:
+        """(N, N) float32."""
+        return self[:]
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> BatchKernel:
+        """The same kernel, whose rows are made on `device`."""
+        return BatchKernel([(f, v.to(device, non_blocking=non_blocking)) for f, v in self._factors])
+
+    def pin_memory(self) -> BatchKernel:
+        """In memory that a GPU reads without waiting."""
+        return BatchKernel([(factor, values.pin_memory()) for factor, values in self._factors])
 
 
 def of_factor(factor: Factor, values: torch.Tensor) -> torch.Tensor:
-    """The kernel that a factor of an expression stands for.
+    """The kernel (N, N) that one factor of an expression stands for; `values` as in `BatchKernel`."""
+    return BatchKernel([(factor, values)]).dense()
 
-    Args:
-        factor: see `kernel_expression`.
-        values: (N,) float64, of the factor's column; NaN where missing. What is missing is similar to nothing: such a
-            slice has a 1 on the diagonal, its other view, and 0 beside it.
-    """
+
+def _block(factor: Factor, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    """(rows, N) bool or float32 of rows (rows, 1) beside columns (N,); the diagonal may be 0."""
     if factor.kind == "identity":
-        return identity(len(values))
-    known = torch.isfinite(values)
-    numbers = torch.where(known, values, 0)
+        return rows.new_zeros(len(rows), len(columns), dtype=torch.bool)
     if factor.kind == "same":
-        kernel = same(numbers)
-    elif factor.kind == "gaussian":
-        kernel = gaussian(numbers, factor.width)
-    else:
-        kernel = within(numbers, factor.width)
-    return (kernel * (known[:, None] & known[None, :])).fill_diagonal_(1)
+        return _same(rows, columns)
+    if factor.kind == "within":
+        return _within(rows, columns, factor.width)
+    # A comparison with NaN is false by itself, a distance from it is not.
+    return _gaussian(rows, columns, factor.width).float().nan_to_num_(nan=0.0)
+
+
+def _same(rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    return rows == columns
+
+
+def _gaussian(rows: torch.Tensor, columns: torch.Tensor, sigma: float) -> torch.Tensor:
+    # The square of a ratio, so that neither a tiny nor a huge sigma is squared out of range.
+    return (rows - columns).div_(sigma).square_().mul_(-0.5).exp_()
+
+
+def _within(rows: torch.Tensor, columns: torch.Tensor, threshold: float) -> torch.Tensor:
+    return (rows - columns).abs_() < threshold
 
 
 def _codes(values: np.ndarray | Sequence) -> torch.Tensor:
@@ -115,12 +174,11 @@ def _codes(values: np.ndarray | Sequence) -> torch.Tensor:
     return torch.as_tensor(codes)
 
 
-def _differences(values: Values) -> torch.Tensor:
-    """(N, N) float64: positions of neighbouring slices may differ in the digits that float32 drops."""
+def _numbers(values: Values) -> torch.Tensor:
+    """(N,) float64: positions of neighbouring slices may differ in the digits that float32 drops."""
     numbers = values if isinstance(values, torch.Tensor) else torch.as_tensor(np.asarray(values))
     _check(numbers)
-    numbers = numbers.double()
-    return numbers[:, None] - numbers[None, :]
+    return numbers.double()
 
 
 def _check(values: torch.Tensor) -> None:

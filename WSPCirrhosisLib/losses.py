@@ -1,7 +1,8 @@
 """One contrastive loss for every method: InfoNCE whose positives are weighted by a kernel.
 
 METHODS.md, section 4; Sarfati et al., MICCAI 2023, equation 3, with the weights of a row adding up to one as in
-the paper. (The paper's official code divides by column sums and reports twice this mean.)
+the paper. (The paper's official code divides by column sums and reports twice this mean.) The gradient is written out
+and made with the loss: left to autograd, every similarity would be kept for the backward pass, M² numbers in all.
 """
 
 from __future__ import annotations
@@ -12,21 +13,34 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.nn import functional
 
 from .errors import InputError
+from .exact_products import exact_products
+from .kernels import BatchKernel
 
-# Rows of similarities held at a time: memory grows with N, not N².
-CHUNK_ROWS = 1024
+# Similarities held at a time: blocks of rows this large stay in a CPU's cache, and keep a GPU busy.
+BLOCK_ELEMENTS = {"cpu": 1 << 21, "cuda": 1 << 26}
+SMALLEST_BLOCK_ROWS = 128
+# The temperatures at which similarities in float32 are enough: a cosine's rounding of 1e-7 is divided by the
+# temperature, and at high ones attraction and repulsion nearly cancel. Others are computed in float64.
+FLOAT32_TEMPERATURES = (0.06, 1.0)
+# Gradients are summed in float64 over up to as many latents: there it costs a few microseconds.
+FLOAT64_SUMS = 1024
+# What a latent's length is divided by at least, as in torch.nn.functional.normalize.
+SMALLEST_NORM = 1e-12
 
 
 def kernel_contrastive_loss(
-    latents_1: Tensor, latents_2: Tensor, kernel: Tensor, temperature: float = 0.1
+    latents_1: Tensor, latents_2: Tensor, kernel: Tensor | BatchKernel, temperature: float = 0.1
 ) -> Tensor:
     """L = (1/2N) Σ_t [ log Σ_{j≠t} exp(z_t·z_j/τ) − Σ_{i≠t} ŵ_ti z_t·z_i/τ ] over the 2N latents of both views.
 
     ŵ_ti is the kernel's weight of the slices that t and i show, divided by the sum over all i ≠ t. SimCLR's NT-Xent
     is this with ``identity``, SupCon with ``same(label)``, WSP with ``same(label) * gaussian(depth, sigma)``.
+
+    Memory grows with N, not N², when the kernel comes as a `BatchKernel`. Nothing here waits for a GPU. Beside the
+    formula in float64 the loss is right to 1e-6, and a gradient to 1e-6 of the largest (4e-6 above `FLOAT64_SUMS`
+    latents): products are of full float32, never TF32 or bfloat16 whatever the process allows elsewhere, or float64.
 
     Args:
         latents_1: (N, D) latents of the first view, not normalised; they are brought to length 1 here.
@@ -35,8 +49,7 @@ def kernel_contrastive_loss(
         temperature: τ, above 0.
 
     Returns:
-        Scalar with the latents' type (float32 for half precision), differentiable once. Computed in float64: beside
-        an encoder it costs nothing, and small temperatures do not cancel digits away.
+        Scalar with the latents' type (float32 for half precision), differentiable once.
 
     Raises:
         InputError: ``loss.shape`` or ``loss.temperature``.
@@ -46,99 +59,99 @@ def kernel_contrastive_loss(
         raise InputError(
             "loss.temperature", f"temperature is {temperature}; expected a number above 0."
         )
-    precision = torch.promote_types(latents_1.dtype, torch.float32)
-    # Outside autocast, which would take the products below to half precision.
-    with torch.autocast(latents_1.device.type, enabled=False):
-        z_1, z_2 = (functional.normalize(z.double(), dim=1) for z in (latents_1, latents_2))
-        z = torch.cat([z_1, z_2])
-        positive = (z * torch.cat(mean_of_positives(z_1, z_2, kernel))).sum() / len(z)
-        loss = _mean_log_sum_exp(z, temperature) - positive / temperature
-    return loss.to(precision)
+    return _KernelContrastive.apply(latents_1, latents_2, kernel, temperature)
 
 
-def mean_of_positives(z_1: Tensor, z_2: Tensor, kernel: Tensor) -> tuple[Tensor, Tensor]:
-    """Σ_{i≠t} ŵ_ti z_i for t the first view of each slice, and for t the second: (N, D) each.
-
-    No 2N×2N matrix of weights is made: both views of t share their row of it. With ``identity`` the result is, to the
-    last bit, the other view: nothing is added and taken away again.
-    """
-    itself = kernel.diagonal().to(z_1)[:, None]
-    others = weighted_sums(kernel, z_1 + z_2, itself=False)
-    weight = 2 * weighted_sums(kernel, torch.ones_like(itself), itself=False) + itself
-    return (others + itself * z_2) / weight, (others + itself * z_1) / weight
-
-
-def weighted_sums(kernel: Tensor, values: Tensor, itself: bool = True) -> Tensor:
-    """Σ_i w_ti v_i, (N, D) float64; without i = t unless `itself`.
-
-    In blocks of rows, so that the kernel is never copied whole into the values' precision.
-    """
-    return _WeightedSums.apply(kernel, values, itself)
-
-
-class _WeightedSums(torch.autograd.Function):
+class _KernelContrastive(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, kernel: Tensor, values: Tensor, itself: bool) -> Tensor:
-        ctx.save_for_backward(kernel)
-        ctx.itself = itself
-        return torch.cat([rows @ values for rows in _row_blocks(kernel, values, itself)])
+    def forward(
+        ctx, latents_1: Tensor, latents_2: Tensor, kernel: Tensor | BatchKernel, temperature: float
+    ) -> Tensor:
+        latents = torch.cat([latents_1, latents_2])
+        with exact_products(latents.device):
+            loss, gradient = _loss_and_gradient(latents, kernel, temperature)
+        ctx.save_for_backward(gradient.to(latents.dtype))
+        return loss.to(torch.promote_types(latents.dtype, torch.float32))
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, upstream: Tensor) -> tuple[None, Tensor, None]:
-        (kernel,) = ctx.saved_tensors
-        gradient = torch.zeros_like(upstream)
-        first = 0
-        for rows in _row_blocks(kernel, upstream, ctx.itself):
-            gradient += rows.T @ upstream[first : first + len(rows)]
-            first += len(rows)
-        return None, gradient, None
-
-
-def _row_blocks(kernel: Tensor, like: Tensor, itself: bool) -> Iterator[Tensor]:
-    for first in range(0, len(kernel), CHUNK_ROWS):
-        rows = kernel[first : first + CHUNK_ROWS].to(like, copy=True)
-        if not itself:
-            rows.diagonal(first).zero_()
-        yield rows
-
-
-class _MeanLogSumExp(torch.autograd.Function):
-    """(1/M) Σ_t log Σ_{j≠t} exp(z_t·z_j/τ), in blocks of rows; the gradient is made on the way.
-
-    Left to autograd, every block of similarities would be kept until the backward pass: M² numbers in all.
-    """
-
-    @staticmethod
-    def forward(ctx, z: Tensor, temperature: float) -> Tensor:
-        total = z.new_zeros(())
-        gradient = torch.zeros_like(z) if ctx.needs_input_grad[0] else None
-        for first in range(0, len(z), CHUNK_ROWS):
-            rows = z[first : first + CHUNK_ROWS]
-            similarity = (rows @ z.T).div_(temperature)
-            similarity.diagonal(first).fill_(-math.inf)
-            log_sum = similarity.logsumexp(dim=1, keepdim=True)
-            total += log_sum.sum()
-            if gradient is not None:
-                share = similarity.sub_(log_sum).exp_()
-                gradient[first : first + CHUNK_ROWS] += share @ z
-                gradient += share.T @ rows
-        if gradient is not None:
-            ctx.save_for_backward(gradient.div_(len(z) * temperature))
-        return total / len(z)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, upstream: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx, upstream: Tensor) -> tuple[Tensor, Tensor, None, None]:
         (gradient,) = ctx.saved_tensors
-        return upstream * gradient, None
+        return *(upstream.to(gradient) * gradient).chunk(2), None, None
 
 
-def _mean_log_sum_exp(z: Tensor, temperature: float) -> Tensor:
-    return _MeanLogSumExp.apply(z, temperature)
+def _loss_and_gradient(
+    latents: Tensor, kernel: Tensor | BatchKernel, temperature: float
+) -> tuple[Tensor, Tensor]:
+    """The loss, float64, and its gradient for the latents (2N, D)."""
+    exact = latents.double()
+    norm = torch.linalg.vector_norm(exact, dim=1, keepdim=True).clamp_min_(SMALLEST_NORM)
+    exact = exact / norm
+    lowest, highest = FLOAT32_TEMPERATURES
+    double = latents.dtype == torch.float64 or not lowest <= temperature <= highest
+    z = exact if double else exact.float()
+    summed = exact if len(z) <= FLOAT64_SUMS else z
+    logs, apart = _sum_of_logs(z, summed, temperature)
+    together = _attraction(summed, kernel)
+    # The attraction is a quadratic form of the latents: half of what its gradient makes of them.
+    attraction = (together * summed).sum(dtype=torch.float64)
+    loss = logs.sub_(attraction.div_(2 * temperature)).div_(len(z))
+    gradient = apart.sub_(together)
+    # Along a latent nothing changes: it is brought to length 1.
+    along = (gradient * summed).sum(dim=1, keepdim=True)
+    gradient.addcmul_(summed, along, value=-1)
+    return loss, gradient.div_(norm.mul_(len(z) * temperature))
 
 
-def check_shapes(latents_1: Tensor, latents_2: Tensor, kernel: Tensor) -> None:
+def _sum_of_logs(z: Tensor, summed: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """Σ_t log Σ_{j≠t} exp(z_t·z_j/τ), float64, and τ times its gradient for z (M, D), in blocks of rows.
+
+    `summed` is z in the precision of the gradient's sums.
+    """
+    scaled = z / temperature
+    logs, gradient = [], torch.zeros_like(summed)
+    for block in _blocks(z):
+        similarity = scaled[block] @ z.T
+        similarity.diagonal(block.start).fill_(-math.inf)
+        share = similarity.softmax(dim=1)
+        # The largest share is 1 / Σ exp(s − largest s).
+        of_rows = similarity.amax(dim=1).sub_(share.amax(dim=1).log_())
+        logs.append(of_rows.sum(dtype=torch.float64))
+        if len(share) == len(z):
+            return logs[0], (share + share.T).to(summed) @ summed
+        share = share.to(summed)
+        gradient[block] += share @ summed
+        gradient.addmm_(share.T, summed[block])
+    return torch.stack(logs).sum(), gradient
+
+
+def _attraction(z: Tensor, kernel: Tensor | BatchKernel) -> Tensor:
+    """The gradient (2N, D) for z of Σ_t Σ_{i≠t} ŵ_ti z_t·z_i.
+
+    No 2N×2N matrix of weights is made: both views of a slice share their row of the kernel, W. With b the sum of both
+    views and r_t = 1/(2 Σ_i W_ti − 1), the sum is Σ_t r_t [ b_t·(W b)_t − 2 ] for latents of length 1.
+    """
+    views = z.unflatten(0, (2, -1))
+    both = views[0] + views[1]
+    gradient, shares = torch.zeros_like(both), []
+    for block in _blocks(both):
+        weights = kernel[block].to(z)
+        share = weights.sum(dim=1, keepdim=True).mul_(2).sub_(1).reciprocal_()
+        gradient[block].addcmul_(weights @ both, share)
+        gradient.addmm_(weights.T, both[block] * share)
+        shares.append(share)
+    return torch.addcmul(gradient, views, torch.cat(shares), value=-2).flatten(0, 1)
+
+
+def _blocks(z: Tensor) -> Iterator[slice]:
+    """Rows of an (M, M) matrix, so many that a block of it is of the device's size."""
+    elements = BLOCK_ELEMENTS.get(z.device.type, BLOCK_ELEMENTS["cpu"])
+    rows = max(SMALLEST_BLOCK_ROWS, elements // len(z))
+    for first in range(0, len(z), rows):
+        yield slice(first, min(first + rows, len(z)))
+
+
+def check_shapes(latents_1: Tensor, latents_2: Tensor, kernel: Tensor | BatchKernel) -> None:
     """Raise ``loss.shape`` unless these are two views' latents (N, D) and a kernel (N, N), N above 0."""
     n = len(latents_1)
     if (

@@ -10,11 +10,18 @@ and 4; Zbontar et al. 2021 (arXiv 2103.03230), equations 1 and 2. Computed in fl
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from .losses import check_shapes, mean_of_positives, weighted_sums
+from .kernels import BatchKernel
+from .losses import check_shapes
+
+# Rows of the kernel held at a time in the latents' precision.
+BLOCK_ROWS = 1024
 
 # Barlow Twins, λ: the weight of the features' repeating each other beside the views' agreeing.
 REDUNDANCY_WEIGHT = 0.005
@@ -27,7 +34,7 @@ def byol_loss(
     predictions_2: Tensor,
     targets_1: Tensor,
     targets_2: Tensor,
-    kernel: Tensor,
+    kernel: Tensor | BatchKernel,
 ) -> Tensor:
     """L = (1/N) Σ_t Σ_{i≠t} ŵ_ti ‖p̄_t − z̄_i‖² over the 2N views; p̄ and z̄ have length 1.
 
@@ -53,7 +60,7 @@ def simsiam_loss(
     predictions_2: Tensor,
     latents_1: Tensor,
     latents_2: Tensor,
-    kernel: Tensor,
+    kernel: Tensor | BatchKernel,
 ) -> Tensor:
     """L = −(1/2N) Σ_t Σ_{i≠t} ŵ_ti p̄_t·z̄_i over the 2N views: −1 at best, 1 at worst.
 
@@ -69,7 +76,7 @@ def simsiam_loss(
 def barlow_twins_loss(
     latents_1: Tensor,
     latents_2: Tensor,
-    kernel: Tensor,
+    kernel: Tensor | BatchKernel,
     redundancy_weight: float = REDUNDANCY_WEIGHT,
 ) -> Tensor:
     """L = Σ_j (1 − C_jj)² + λ Σ_j Σ_{k≠j} C_jk², C the correlation of features between views of similar slices.
@@ -112,7 +119,7 @@ def _cosine_with_positives(
     predictions_2: Tensor,
     targets_1: Tensor,
     targets_2: Tensor,
-    kernel: Tensor,
+    kernel: Tensor | BatchKernel,
 ) -> Tensor:
     """(1/2N) Σ_t Σ_{i≠t} ŵ_ti p̄_t·z̄_i: a mean of cosines, the same as one product with the mean of the positives."""
     check_shapes(predictions_1, targets_1, kernel)
@@ -121,6 +128,53 @@ def _cosine_with_positives(
         p = _unit(torch.cat([predictions_1, predictions_2]))
         z_1, z_2 = _unit(targets_1.detach()), _unit(targets_2.detach())
         return (p * torch.cat(mean_of_positives(z_1, z_2, kernel))).sum() / len(p)
+
+
+def mean_of_positives(
+    z_1: Tensor, z_2: Tensor, kernel: Tensor | BatchKernel
+) -> tuple[Tensor, Tensor]:
+    """Σ_{i≠t} ŵ_ti z_i for t the first view of each slice, and for t the second: (N, D) each.
+
+    No 2N×2N matrix of weights is made: both views of t share their row of it. With ``identity`` the result is, to the
+    last bit, the other view: nothing is added and taken away again.
+    """
+    others = weighted_sums(kernel, z_1 + z_2, itself=False)
+    weight = 2 * weighted_sums(kernel, torch.ones_like(z_1[:, :1]), itself=False) + 1
+    return (others + z_2) / weight, (others + z_1) / weight
+
+
+def weighted_sums(kernel: Tensor | BatchKernel, values: Tensor, itself: bool = True) -> Tensor:
+    """Σ_i w_ti v_i, (N, D) float64; without i = t unless `itself`.
+
+    In blocks of rows, so that the kernel is never copied whole into the values' precision.
+    """
+    return _WeightedSums.apply(kernel, values, itself)
+
+
+class _WeightedSums(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, kernel: Tensor | BatchKernel, values: Tensor, itself: bool) -> Tensor:
+        ctx.kernel, ctx.itself = kernel, itself
+        return torch.cat([rows @ values for _, rows in _row_blocks(kernel, values, itself)])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, upstream: Tensor) -> tuple[None, Tensor, None]:
+        gradient = torch.zeros_like(upstream)
+        for block, rows in _row_blocks(ctx.kernel, upstream, ctx.itself):
+            gradient.addmm_(rows.T, upstream[block])
+        return None, gradient, None
+
+
+def _row_blocks(
+    kernel: Tensor | BatchKernel, like: Tensor, itself: bool
+) -> Iterator[tuple[slice, Tensor]]:
+    for first in range(0, len(kernel), BLOCK_ROWS):
+        block = slice(first, first + BLOCK_ROWS)
+        rows = kernel[block].to(like, copy=True)
+        if not itself:
+            rows.diagonal(first).zero_()
+        yield block, rows
 
 
 def _standardised(z: Tensor, share: Tensor) -> Tensor:

@@ -111,7 +111,7 @@ def test_a_batch_is_compared_by_its_scans_columns_and_its_slices_depths(table):
     cohort = table("weak_label,age", "0,60", "1,50", "0,65", "1.0,52")
     scans = np.array([3, 0, 2, 1, 0])
     depths = torch.tensor([0.1, 0.2, 0.25, 0.1, 0.9], dtype=torch.float64)
-    made = kernel_over(cohort, WSP_AND_AGE).of_batch(scans, depths)
+    made = kernel_over(cohort, WSP_AND_AGE).of_batch(scans, depths).dense()
     expected = kernels.same([1, 0, 0, 1, 0]) * kernels.gaussian(depths, 0.1)
     expected *= kernels.gaussian([52.0, 60, 65, 50, 60], 5)
     assert made.dtype == torch.float32 and torch.equal(made, expected)
@@ -120,7 +120,7 @@ def test_a_batch_is_compared_by_its_scans_columns_and_its_slices_depths(table):
 def test_a_column_of_words_is_compared_by_same(table):
     cohort = table("sex", "f", "m", "f")
     depths = torch.zeros(3, dtype=torch.float64)
-    made = kernel_over(cohort, "same(sex)").of_batch(np.arange(3), depths)
+    made = kernel_over(cohort, "same(sex)").of_batch(np.arange(3), depths).dense()
     assert made.tolist() == [[1, 0, 1], [0, 1, 0], [1, 0, 1]]
 
 
@@ -131,7 +131,7 @@ def test_a_missing_value_makes_no_relation_and_is_counted_aloud(table):
         parse_kernel("same(sex) * gaussian(age, 5)"), cohort, Events(heard.append)
     )
     near = float(np.float32(np.exp(-0.02)))
-    made = kernel.of_batch(np.arange(4), torch.zeros(4, dtype=torch.float64))
+    made = kernel.of_batch(np.arange(4), torch.zeros(4, dtype=torch.float64)).dense()
     assert made.tolist() == [[1, 0, near, 0], [0, 1, 0, 0], [near, 0, 1, 0], [0, 0, 0, 1]]
     warnings = [event for event in heard if event["event"] == "warning"]
     assert [event["code"] for event in warnings] == ["cohort.value_missing"] * 2

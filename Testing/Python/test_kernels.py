@@ -103,3 +103,15 @@ def test_a_factor_is_the_kernel_of_its_name():
     }
     for factor, kernel in made.items():
         assert torch.equal(kernels.of_factor(factor, values), kernel)
+
+
+def test_a_batch_kernel_is_the_product_of_its_factors_whose_rows_are_made_when_asked_for():
+    grade = torch.tensor([0.0, 1, 0, 1, 0], dtype=torch.float64)
+    depth = torch.tensor([0.1, 0.2, 0.3, math.nan, 0.1], dtype=torch.float64)
+    factors = [(Factor("same", "grade"), grade), (Factor("gaussian", "depth", 0.1), depth)]
+    kernel = kernels.BatchKernel(factors)
+    expected = kernels.of_factor(*factors[0]) * kernels.of_factor(*factors[1])
+    assert torch.equal(kernel.dense(), expected)
+    assert torch.equal(kernel[1:4], expected[1:4])
+    assert kernel.shape == expected.shape and len(kernel) == 5
+    assert torch.equal(kernel.to("cpu").T.dense(), expected)

@@ -7,10 +7,15 @@ from hypothesis import strategies as st
 from random_batches import KERNELS, batch, kernel_of, odd_batch
 from torch.nn import functional
 
-from WSPCirrhosisLib import kernels, losses
+from WSPCirrhosisLib import kernels, non_contrastive
 from WSPCirrhosisLib.errors import InputError
-from WSPCirrhosisLib.losses import weighted_sums
-from WSPCirrhosisLib.non_contrastive import barlow_twins_loss, byol_loss, simsiam_loss
+from WSPCirrhosisLib.non_contrastive import (
+    barlow_twins_loss,
+    byol_loss,
+    mean_of_positives,
+    simsiam_loss,
+    weighted_sums,
+)
 
 
 def unit(x):
@@ -138,6 +143,12 @@ def equal_to_rounding_of_float64(ours, published, inputs):
         torch.testing.assert_close(one, other, rtol=1e-11, atol=1e-13)
 
 
+def test_the_mean_of_positives_of_identity_is_the_other_view_to_the_last_bit():
+    (a, b), _ = batch(16, 8, 9)
+    first, second = mean_of_positives(a.double(), b.double(), kernels.identity(16))
+    assert torch.equal(first, b.double()) and torch.equal(second, a.double())
+
+
 def test_byol_with_identity_is_the_published_loss_exactly():
     p, z = float64_batch(16, 8, 1), float64_batch(16, 8, 2)
     first, second = (functional.normalize(x, dim=1) for x in p)
@@ -207,7 +218,7 @@ def test_blocks_of_rows_give_what_one_block_gives(monkeypatch):
         return *parts, *torch.autograd.grad(parts[0] + parts[1].square().sum(), (a, b))
 
     whole = found()
-    monkeypatch.setattr(losses, "CHUNK_ROWS", 10)
+    monkeypatch.setattr(non_contrastive, "BLOCK_ROWS", 10)
     for one, other in zip(whole, found(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-6)
 
