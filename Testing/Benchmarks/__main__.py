@@ -1,6 +1,7 @@
 """``make bench``: every stage against the textbook and against the limit of the machine, as one table.
 
-    python Testing/Benchmarks [--device cpu|cuda] [--stages a,b] [--image-size S] [--rounds N] [--json FILE]
+    python Testing/Benchmarks [--device cpu|cuda] [--stages a,b] [--encoders e,f] [--image-size S] [--rounds N]
+                                [--json FILE]
 
 Every ``<area>_stages.py`` beside this file has ``rows(options)``, which yields its rows as they are measured.
 """
@@ -11,6 +12,8 @@ import argparse
 import importlib
 import sys
 import tempfile
+from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -19,6 +22,7 @@ from timing import Options, Row, as_table, machine, write_rows
 from WSPCirrhosisLib.events import Events, terminal
 from WSPCirrhosisLib.files import refuse_existing
 from WSPCirrhosisLib.phantom import make_cohort
+from WSPCirrhosisLib.pretrain_config import ENCODER_NAMES
 
 HERE = Path(__file__).resolve().parent
 BUILD = HERE.parents[1] / "build"
@@ -44,7 +48,14 @@ def main(arguments: list[str] | None = None) -> int:
         for area in asked.stages:
             scratch = Path(folder, area)
             scratch.mkdir()
-            options = Options(scratch, cohort, asked.image_size, asked.device, asked.rounds)
+            options = Options(
+                scratch,
+                cohort,
+                asked.image_size,
+                asked.device,
+                asked.rounds,
+                tuple(asked.encoders),
+            )
             for row in importlib.import_module(f"{area}_stages").rows(options):
                 _say(_progress(row))
                 rows.append(row)
@@ -62,10 +73,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument(
         "--stages",
-        type=_areas,
+        type=partial(_some_of, AREAS),
         default=AREAS,
         metavar="A,B",
         help=f"areas, of {', '.join(AREAS)} (default: all)",
+    )
+    parser.add_argument(
+        "--encoders",
+        type=partial(_some_of, ENCODER_NAMES),
+        default=ENCODER_NAMES,
+        metavar="E,F",
+        help=f"of {', '.join(ENCODER_NAMES)} (default: all)",
     )
     parser.add_argument("--image-size", type=int, default=512, help="pixels (default: 512)")
     parser.add_argument("--rounds", type=int, default=5, help="times each way runs (default: 5)")
@@ -73,12 +91,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _areas(text: str) -> list[str]:
-    areas = text.split(",")
-    for area in areas:
-        if area not in AREAS:
-            raise argparse.ArgumentTypeError(f"no area {area!r}; there are {', '.join(AREAS)}")
-    return areas
+def _some_of(known: Collection[str], text: str) -> list[str]:
+    names = text.split(",")
+    for name in names:
+        if name not in known:
+            raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(known)}")
+    return names
 
 
 def _unused(folder: Path, name: str) -> Path:

@@ -17,9 +17,8 @@ from WSPCirrhosisLib.encoders import Encoder, build_encoder
 from WSPCirrhosisLib.logistic_regression import LinearClassifier
 from WSPCirrhosisLib.model_export import FittedHead, graph_bytes
 from WSPCirrhosisLib.model_file import ModelFile
-from WSPCirrhosisLib.pretrain_config import ENCODER_NAMES
 from WSPCirrhosisLib.reference_distribution import Whitening
-from WSPCirrhosisLib.representations import represent
+from WSPCirrhosisLib.representations import frozen
 from WSPCirrhosisLib.slices import LEVELS
 
 SLICES = 16
@@ -28,12 +27,12 @@ REFITS = 100
 
 def rows(options: Options) -> Iterator[Row]:
     """Two rows for each encoder; on CUDA one, as models run on the CPU."""
-    for name in ENCODER_NAMES:
+    for name in options.encoders:
         yield from encoding(name, options)
 
 
 def encoding(name: str, options: Options) -> Iterator[Row]:
-    """Eager float32 modules against the model file in ONNX Runtime and against `represent`; same weights."""
+    """Eager float32 modules against the model file in ONNX Runtime and against `representations.frozen`; same weights."""
     size, device = options.image_size, options.device
     encoder = build_encoder(name, seed=0).eval()
     plain = textbook_network(name, encoder.state_dict()).encoder.eval().to(device)
@@ -53,8 +52,8 @@ def encoding(name: str, options: Options) -> Iterator[Row]:
         for engine, run in engines(encoder, graph).items():
             for batch in BATCHES:
                 ways[f"{engine}, {batch} at a time"] = in_parts(run, images[:, None], batch)
-    ours = copy.deepcopy(encoder).to(device)
-    ways["represent"] = waited(lambda: represent(ours, images, device), device)
+    represent = frozen(copy.deepcopy(encoder), size, device)
+    ways["represent"] = waited(lambda: represent(images), device)
     taken = in_turns(ways, options.rounds)
     limit, limit_is = _fastest(taken, SLICES * flop_of_slice(encoder, size))
     for way in ("judge", "represent"):

@@ -16,6 +16,7 @@ import torch
 
 from WSPCirrhosisLib.files import write_json
 from WSPCirrhosisLib.machine import memory_bytes
+from WSPCirrhosisLib.pretrain_config import ENCODER_NAMES
 
 MIB = 1 << 20
 
@@ -30,6 +31,7 @@ class Options:
         image_size: width and height of the slice images, in pixels.
         device: ``cpu`` or ``cuda``.
         rounds: how often each way is timed.
+        encoders: those that are measured.
     """
 
     folder: Path
@@ -37,6 +39,7 @@ class Options:
     image_size: int
     device: str
     rounds: int
+    encoders: tuple[str, ...] = ENCODER_NAMES
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ def rows(options: Options) -> Iterator[Row]:
     """Views alone; then for each encoder its network alone and whole steps."""
     yield views(options)
     for encoder, batch_size in ON_CPU if options.device == "cpu" else ON_CUDA:
+        if encoder not in options.encoders:
+            continue
         try:
             yield from steps(options, encoder, batch_size)
         except torch.cuda.OutOfMemoryError:
