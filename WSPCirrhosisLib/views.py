@@ -17,6 +17,9 @@ LARGEST_TRANSLATION = 0.2
 SMALLEST_CROP_AREA = 0.7
 PROBABILITY = 0.5
 
+# Images warped at a time: on a CPU their sampling grids stay in its cache, on a GPU they take some hundred MiB.
+IMAGES_AT_ONCE = {"cpu": 4, "cuda": 64}
+
 
 @dataclass(frozen=True, eq=False)
 class ViewParameters:
@@ -26,9 +29,9 @@ class ViewParameters:
 
 
 class Views:
-    """Flips, rotation ±30°, translation ≤ 20 %, crop to ≥ 70 % of the area and back to size: each with p = 0.5.
+    """Flips, rotation ±30°, translation ≤ 20 %, each with p = 0.5; crop to ≥ 70 % of the area and back to size, always.
 
-    The parameters are Kornia's, and each transform is on or off for every image by itself. By default the five are
+    The parameters are Kornia's, and each of the others is on or off for every image by itself. By default the five are
     composed into one affine warp, so that an image is interpolated once; `strict` applies Kornia's modules one after
     the other instead. Both show the same anatomy at the same place. They differ by the blur of repeated
     interpolation, and in what a strict step pushes over the edge and a later one would bring back: lost there, kept
@@ -51,16 +54,35 @@ class Views:
 
         The first N are the first view of each image, the others the second, in the same order.
         """
+        if not self.strict:
+            return self.apply(images, self.prepare(len(images), step))
         images = as_input(images)
-        make = self._one_by_one if self.strict else self._at_once
-        return torch.cat([make(images, view) for view in self.draw(len(images), step)])
+        return torch.cat([self._one_by_one(images, view) for view in self.draw(len(images), step)])
 
     def of_rows(self, images: Tensor, step: int, first: int, batch_size: int) -> Tensor:
         """Of what the whole batch's call gives, the views of `images` alone: its rows from `first` on."""
-        rows = slice(first, first + len(images))
-        images = as_input(images)
-        views = self.draw(batch_size, step)
-        return torch.cat([_warped(images, self.matrices(view)[rows]) for view in views])
+        theta = self.prepare(batch_size, step).unflatten(0, (2, -1))
+        return self.apply(images, theta[:, first : first + len(images)].flatten(0, 1))
+
+    def prepare(self, count: int, step: int) -> Tensor:
+        """(2N, 2, 3) float32, on the CPU: place in a view → place in its image, from −1 to 1 across the image.
+
+        First the views of all `count` images, then their second ones. It needs no image, so that it can be made while
+        a step before is computed with, by the thread that draws random numbers.
+        """
+        return torch.cat([self._theta(view) for view in self.draw(count, step)]).float()
+
+    def apply(self, images: Tensor, theta: Tensor) -> Tensor:
+        """Images (N, 1, S, S) and what `prepare` made for them (2N, 2, 3) → views, as by `__call__`."""
+        theta = theta.to(images.device, non_blocking=True).unflatten(0, (2, -1))
+        views = images.new_empty(2, *images.shape, dtype=torch.float32)
+        at_once = IMAGES_AT_ONCE.get(images.device.type, IMAGES_AT_ONCE["cpu"])
+        for first in range(0, len(images), at_once):
+            chosen = slice(first, first + at_once)
+            some = as_input(images[chosen])
+            for view in (0, 1):
+                views[view, chosen] = _warped(some, theta[view, chosen])
+        return views.flatten(0, 1)
 
     def draw(self, count: int, step: int) -> tuple[ViewParameters, ViewParameters]:
         """The parameters of both views of `count` images, from nothing but the seed and the step."""
@@ -74,20 +96,24 @@ class Views:
             )
         return first, second
 
-    def matrices(self, view: ViewParameters) -> Tensor:
-        """(N, 3, 3) float64: pixel (x, y, 1) of an image → pixel of its view."""
-        count = len(view.drawn[0]["batch_prob"])
-        # Kornia wants an image for its shape and type alone; this one takes no memory.
-        stand_in = torch.zeros((), dtype=torch.float64)
-        stand_in = stand_in.expand(count, 1, self.image_size, self.image_size)
-        whole = torch.eye(3, dtype=torch.float64).expand(count, 3, 3)
-        for module, drawn in zip(self.sequence, view.drawn, strict=True):
-            step = module.generate_transformation_matrix(stand_in, drawn, module.flags)
-            whole = step @ whole
-        return whole
+    def _theta(self, view: ViewParameters) -> Tensor:
+        """(N, 2, 3) float64 of one view: what Kornia's matrices, multiplied and inverted, come to.
 
-    def _at_once(self, images: Tensor, view: ViewParameters) -> Tensor:
-        return _warped(images, self.matrices(view))
+        From the middle of the image on, a pixel c becomes s·(R f·c + t − m) by flips f, rotation R, translation t and
+        the crop with middle m and scale s; so c = f·Rᵀ(c′/s + m − t).
+        """
+        flip_x, flip_y, rotation, shift, crop = view.drawn
+        angle = torch.deg2rad(rotation["degrees"].double()) * rotation["batch_prob"]
+        cos, sin = angle.cos(), angle.sin()
+        flips = 1 - 2 * torch.stack([flip_x["batch_prob"], flip_y["batch_prob"]], dim=1).double()
+        inverse = flips[:, :, None] * torch.stack([cos, -sin, sin, cos], 1).view(-1, 2, 2)
+        shifts = torch.stack([shift["translate_x"], shift["translate_y"]], dim=1).double()
+        half = (self.image_size - 1) / 2
+        first, last = crop["src"][:, 0].double(), crop["src"][:, 2].double()
+        # Every image is cropped: a Kornia module of p = 1 does not look at what was drawn for it.
+        shrunk = (last - first) / (2 * half)
+        middle = (first + last) / 2 - half - shift["batch_prob"][:, None] * shifts
+        return torch.cat([inverse * shrunk[:, None, :], inverse @ middle[:, :, None] / half], dim=2)
 
     def _one_by_one(self, images: Tensor, view: ViewParameters) -> Tensor:
         for module, drawn in zip(self.sequence, view.drawn, strict=True):
@@ -114,13 +140,14 @@ def kornia_sequence(image_size: int) -> tuple[augmentation.GeometricAugmentation
     )
 
 
-def _warped(images: Tensor, matrices: Tensor) -> Tensor:
-    # grid_sample counts from −1 to 1 between the centres of the outermost pixels.
-    half = (images.shape[-1] - 1) / 2
-    to_pixels = torch.tensor([[half, 0, half], [0, half, half], [0, 0, 1]], dtype=torch.float64)
-    backwards = torch.linalg.inv(to_pixels) @ torch.linalg.inv(matrices) @ to_pixels
-    theta = backwards[:, :2].float().to(images.device, non_blocking=True)
-    grid = functional.affine_grid(theta, list(images.shape), align_corners=True)
+def _warped(images: Tensor, theta: Tensor) -> Tensor:
+    """(n, 1, S, S) → the same, each sampled where its theta (n, 2, 3) says."""
+    size = images.shape[-1]
+    axis = torch.linspace(-1, 1, size, device=images.device)
+    # affine_grid multiplies S² places by a matrix; here a row of places is another one, moved.
+    row = (axis[:, None] * theta[:, None, :, 0] + theta[:, None, :, 2]).view(-1, 1, 2 * size)
+    down = theta[:, None, :, 1].expand(-1, size, -1).reshape(-1, 1, 2 * size)
+    grid = torch.addcmul(row, axis[:, None], down).view(-1, size, size, 2)
     return functional.grid_sample(images, grid, align_corners=True, padding_mode="zeros")
 
 

@@ -53,12 +53,37 @@ def test_composed_warp_keeps_at_least_what_the_sequence_keeps(smooth):
     assert not (strict & ~composed).any()
 
 
+def kornias_matrices(views, view, count):
+    """(N, 3, 3) float64: pixel (x, y, 1) of an image → pixel of its view."""
+    whole = torch.eye(3, dtype=torch.float64).expand(count, 3, 3)
+    stand_in = torch.zeros(count, 1, views.image_size, views.image_size, dtype=torch.float64)
+    for module, drawn in zip(views.sequence, view.drawn, strict=True):
+        whole = module.generate_transformation_matrix(stand_in, drawn, module.flags) @ whole
+    return whole
+
+
+def test_what_is_prepared_is_the_product_of_kornias_matrices():
+    views = Views(SIZE, seed=4)
+    half = (SIZE - 1) / 2
+    to_pixels = torch.tensor([[half, 0, half], [0, half, half], [0, 0, 1]]).double()
+    matrices = torch.cat([kornias_matrices(views, view, 200) for view in views.draw(200, 3)])
+    expected = torch.linalg.inv(to_pixels) @ torch.linalg.inv(matrices) @ to_pixels
+    prepared = views.prepare(200, 3).double()
+    torch.testing.assert_close(prepared, expected[:, :2], rtol=1e-6, atol=2e-6)
+
+
+def test_views_of_prepared_places_are_those_of_the_step(smooth):
+    views = Views(SIZE, seed=4)
+    assert torch.equal(views.apply(smooth, views.prepare(24, 3)), views(smooth, 3))
+
+
 def test_a_bright_spot_is_where_the_matrix_says():
     views = Views(SIZE, seed=4)
     images = torch.zeros(40, 1, SIZE, SIZE)
     images[:, :, 45:48, 30:33] = 1.0
     made = views(images, 0)[:40]
-    expected = views.matrices(views.draw(40, 0)[0]) @ torch.tensor([31.0, 46.0, 1.0]).double()
+    spot = torch.tensor([31.0, 46.0, 1.0]).double()
+    expected = kornias_matrices(views, views.draw(40, 0)[0], 40) @ spot
     axis = torch.arange(SIZE)
     mass = made[:, 0].sum(dim=(1, 2))
     found = torch.stack([(made[:, 0].sum(1) * axis).sum(1), (made[:, 0].sum(2) * axis).sum(1)], 1)
