@@ -14,9 +14,11 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 import torch
+from kept_memory import as_in_a_run
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile, record_function
 from training_stages import RunSteps, precisions_of
@@ -60,7 +62,7 @@ def profiled(config: PretrainConfig, cohort: Path, folder: Path, steps: int) -> 
     activities = [ProfilerActivity.CPU]
     if config.device == "cuda":
         activities.append(ProfilerActivity.CUDA)
-    try:
+    with closing(run), as_in_a_run():
         for _ in range(WARM_UP_STEPS):
             run.step()
         _wait(config.device)
@@ -70,8 +72,6 @@ def profiled(config: PretrainConfig, cohort: Path, folder: Path, steps: int) -> 
                     batch = run.next_batch()
                 run.train_on(batch)
             _wait(config.device)
-    finally:
-        run.close()
     return profiler
 
 
@@ -85,7 +85,9 @@ def report(profiler: profile, config: PretrainConfig, steps: int) -> str:
     )
     wall = ended - began
     heaviest = profiler.key_averages().table(
-        sort_by=f"self_{config.device}_time_total", row_limit=HEAVIEST, max_name_column_width=48
+        sort_by="self_cpu_time_total" if config.device == "cpu" else "self_device_time_total",
+        row_limit=HEAVIEST,
+        max_name_column_width=48,
     )
     return (
         f"{config.encoder}, B = {config.batch_size}, {config.image_size} px, {config.precision}, {config.device}: "
@@ -116,7 +118,7 @@ def _on_device(profiler: profile, device: str) -> list[tuple[float, float]]:
 
 
 def _is_work(name: str) -> bool:
-    return name not in (WAITING, STEPS) and not name.startswith(("ProfilerStep", "cuda"))
+    return name not in (WAITING, STEPS) and not name.startswith("Optimizer.")
 
 
 def _wait(device: str) -> None:

