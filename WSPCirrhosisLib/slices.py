@@ -147,7 +147,7 @@ def central_slices(occupied: np.ndarray, fraction: float) -> np.ndarray:
 
 def check_liver_hu(volume: Volume, mask: np.ndarray) -> None:
     """Raise ``mask.not_liver`` when what lies under the mask cannot be a liver on CT."""
-    median = float(np.median(volume.hu[mask]))
+    median = _median_hu(volume, mask)
     low, high = PLAUSIBLE_LIVER_HU
     if not low <= median <= high:
         raise InputError(
@@ -167,8 +167,14 @@ def scan_facts(volume: Volume, mask: np.ndarray, stack: SliceStack) -> dict[str,
         "slice_spacing_mm": round(float(volume.spacing_mm[0]), 3),
         "slices_judged": len(stack.index),
         "liver_volume_ml": round(float(np.count_nonzero(mask)) * voxel_ml, 1),
-        "liver_median_hu": round(float(np.median(volume.hu[mask])), 1),
+        "liver_median_hu": round(_median_hu(volume, mask), 1),
     }
+
+
+def _median_hu(volume: Volume, mask: np.ndarray) -> float:
+    # In the order of memory: picked along flipped axes the same voxels take twice as long.
+    hu, mask = (volume.stored.to_stored(array) for array in (volume.hu, mask))
+    return float(np.median(hu[mask]))
 
 
 def _depth(index: np.ndarray, slices: int, depth_range: str) -> np.ndarray:
