@@ -88,7 +88,7 @@ class TinyNet(Encoder):
         maps = images
         for conv in self.children():
             # Pool first: the maximum and ReLU commute, and a quarter of the pixels is left to rectify.
-            maps = functional.relu(functional.max_pool2d(conv(maps), 2))
+            maps = functional.relu_(functional.max_pool2d(conv(maps), 2))
         return maps
 
     def feature_grid(self, image_size: int) -> tuple[float, int, int]:
@@ -115,8 +115,8 @@ class BasicBlock(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         shortcut = maps if self.downsample is None else self.downsample(maps)
-        inner = functional.relu(self.bn1(self.conv1(maps)))
-        return functional.relu(self.bn2(self.conv2(inner)) + shortcut)
+        inner = functional.relu_(self.bn1(self.conv1(maps)))
+        return functional.relu_(self.bn2(self.conv2(inner)).add_(shortcut))
 
 
 class ResNet18(Encoder):
@@ -142,7 +142,8 @@ class ResNet18(Encoder):
 
     def feature_maps(self, images: Tensor) -> Tensor:
         self.check_input(images)
-        maps = self.maxpool(functional.relu(self.bn1(self.conv1(images))))
+        # Pool first, as in TinyNet.
+        maps = functional.relu_(self.maxpool(self.bn1(self.conv1(images))))
         return self.layer4(self.layer3(self.layer2(self.layer1(maps))))
 
     def feature_grid(self, image_size: int) -> tuple[float, int, int]:
