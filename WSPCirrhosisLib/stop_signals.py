@@ -12,6 +12,9 @@ from types import FrameType
 class StopSignals:
     """While this context is open, the first SIGINT or SIGTERM only sets `requested`; a second one acts as before.
 
+    One that came within another such context is passed on to it when this ends in peace: nothing may have looked at
+    `requested` any more, and what comes next is not to be done either.
+
     Outside the main thread, where Python allows no handlers, signals are left as they are.
     """
 
@@ -25,8 +28,12 @@ class StopSignals:
                 self._before[number] = signal.signal(number, self._note)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._restore()
+        if self.requested and kind is None:
+            outer = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+            if isinstance(outer, StopSignals):
+                outer.requested = True
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.requested = True
