@@ -10,7 +10,7 @@ import platform
 import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -28,10 +28,11 @@ from .experiment_cohorts import prepare_cohorts
 from .experiment_comparison import compare
 from .experiment_figures import ALL_FIGURE_FILES, draw_figure_2, draw_roc_curves, figure_files
 from .experiment_plan import WEAK, Plan, Run, read_plan
-from .experiment_runs import RunResult, carry_out
+from .experiment_runs import RunResult, carry_out, cut_slices
 from .experiment_tables import ALL_TABLE_FILES, all_tables
 from .file_lock import take_lock
 from .files import new_folder, output_errors, sha256_of, write_json, write_whole
+from .lihc import imported_as
 from .processes import WorkerDied, as_finished
 
 STAGE = "experiment"
@@ -141,10 +142,19 @@ def _carry_out_all(
         return one(_Place(0, devices[0]), events=events)
     failed: list[dict[str, str]] = []
     places = [_Place(number, device) for number, device in enumerate(devices)]
-    with _watched(plan, folder, cohorts, events):
-        for _, found in as_finished(one, places, len(places)):
+    results = {RunResult(plan, folder, run, cohorts): most for run, most in plan.work().items()}
+    cut_slices(results, folder, cohorts, jobs=options.jobs, events=events)
+    with (
+        _watched(results, events),
+        closing(as_finished(one, places, len(places))) as finished,
+    ):
+        for place, found in finished:
             if isinstance(found, WorkerDied):
-                raise found
+                raise InputError(
+                    "experiment.process_ended",
+                    f"The system ended the process of device {place.device}, for want of memory most likely.",
+                    hint="What is done stays: the same command goes on. Name fewer --devices if it happens again.",
+                )
             failed += [one for one in found if one not in failed]
     return failed
 
@@ -189,8 +199,10 @@ def _work_through(
             if not is_ours or result.is_done(strong_patients):
                 continue
             try:
+                # Processes begun by another may begin none of their own; their slices are cut already.
                 carry_out(plan, folder, result, strong_patients, cohorts, device=kind,
-                          jobs=options.jobs, allow_leakage=options.allow_leakage, events=quiet)  # fmt: skip
+                          jobs=options.jobs if alone else 1, allow_leakage=options.allow_leakage,
+                          events=quiet)  # fmt: skip
             except InputError as error:
                 if error.code != "pretrain.diverged":
                     raise
@@ -232,12 +244,10 @@ def _without_chatter(events: Events) -> Events:
 
 
 @contextmanager
-def _watched(
-    plan: Plan, folder: Path, cohorts: Mapping[str, Cohort], events: Events
-) -> Iterator[None]:
+def _watched(results: Mapping[RunResult, set[int | None]], events: Events) -> Iterator[None]:
     """Tell how many runs are done while processes of our own do them."""
     over = threading.Event()
-    waiting = {RunResult(plan, folder, run, cohorts): wanted for run, wanted in plan.work().items()}
+    waiting = dict(results)
     total = len(waiting)
 
     def watch() -> None:
@@ -274,7 +284,7 @@ def _write_results(
             table.write(made)
         draw_figure_2(made, plan, results)
         draw_roc_curves(made, plan, results)
-        parts = [f"# {plan.title}\n", *_said_first(plan, cohorts)]
+        parts = [f"# {plan.title}\n", *_said_first(plan, folder.parent, cohorts)]
         parts += [table.as_markdown() for table in tables[:-1]]
         drawn = [name for name in figure_files(plan) if (made / name).exists()]
         parts += [f"![{name}]({name})\n" for name in drawn if name.endswith(".png")]
@@ -283,11 +293,17 @@ def _write_results(
             stream.write("\n".join(parts))
 
 
-def _said_first(plan: Plan, cohorts: Mapping[str, Cohort]) -> list[str]:
+def _said_first(plan: Plan, folder: Path, cohorts: Mapping[str, Cohort]) -> list[str]:
     said = []
     phantoms = [name for name, cohort in cohorts.items() if cohort.synthetic]
-    if phantoms:
-        said.append(f"SYNTHETIC: {', '.join(phantoms)} are phantoms. The figures mean NOTHING on patients.\n")  # fmt: skip
+    if phantoms == [WEAK]:
+        said.append("SYNTHETIC: the encoders were pretrained on phantoms. The figures mean NOTHING about such as were on patients.\n")  # fmt: skip
+    elif phantoms:
+        said.append(f"SYNTHETIC: there are phantoms in {', '.join(phantoms)}. The figures mean NOTHING on patients.\n")  # fmt: skip
+    for name, source in plan.cohorts.items():
+        if source.lihc:
+            values = imported_as(folder / "cohorts" / name)
+            said.append(f"{name} is the public LIHC cohort; its values were taken for {values}.\n")
     trained = set(cohorts[WEAK].patient_ids)
     seen = [name for name, cohort in cohorts.items() if name != WEAK and trained & set(cohort.patient_ids)]  # fmt: skip
     if seen:

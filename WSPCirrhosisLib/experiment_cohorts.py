@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from .cohort import Cohort, read_cohort
 from .errors import InputError
 from .events import Events
 from .experiment_plan import FIRST, SECOND, WEAK, CohortSource, Plan
-from .files import write_whole
+from .files import write_json, write_whole
 from .lihc import import_lihc
 from .masks import split_spec
 from .phantom import make_cohort
@@ -28,7 +30,8 @@ def prepare_cohorts(
     """Make what is not there yet, and check who is in which cohort.
 
     Raises:
-        InputError: ``cohort.leakage`` when a patient is to be trained on and judged, ``cohort.patient_twice`` when one
+        InputError: ``experiment.cohort_changed`` when the folder's cohort is not the one that the plan asks for,
+            ``cohort.leakage`` when a patient is to be trained on and judged, ``cohort.patient_twice`` when one
             is in both D1 and D2; whatever is wrong with a cohort.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -55,6 +58,7 @@ def _table(name: str, source: CohortSource, folder: Path, jobs: int, events: Eve
         return source.table
     made = folder / name
     table = made / "cohort.csv"
+    _check_same_source(source, made, folder / f"{name}.source.json")
     if table.exists():
         return table
     if source.lihc is not None:
@@ -68,6 +72,29 @@ def _table(name: str, source: CohortSource, folder: Path, jobs: int, events: Eve
         jobs=jobs,
         events=events,
     )
+
+
+def _check_same_source(source: CohortSource, made: Path, record: Path) -> None:
+    """What a cohort is made of is written down before it is made: another plan must not be judged on it unnoticed."""
+    # The folder of LIHC is not told: its place is nobody's business, and there is one such cohort.
+    wanted: dict[str, Any] = {"lihc": True}
+    if source.lihc is None:
+        wanted = {key: getattr(source, key) for key in ("phantoms", "seed", "size", "population")}
+    if made.exists() and record.exists():
+        found = json.loads(record.read_text(encoding="utf-8"))
+        if found != wanted:
+            raise InputError(
+                "experiment.cohort_changed",
+                f"It was made of {_listed(found)}; the experiment's file now asks for {_listed(wanted)}.",
+                file=made,
+                hint="Choose another --output, or give the file its old values back.",
+            )
+    else:
+        write_json(record, wanted)
+
+
+def _listed(source: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} = {value}" for key, value in source.items())
 
 
 def _keep_apart(cohorts: Mapping[str, Cohort], allow_leakage: bool, events: Events) -> None:

@@ -29,7 +29,8 @@ ALL_FIGURE_FILES = tuple(
 )
 FIGURE_2_METHODS = ("simclr", "supcon", "depth-aware", "wsp")
 SUBJECTS = 10
-_RATES = np.linspace(0, 1, 201)
+# Okabe and Ito's, which everybody tells apart, without the yellow that paper swallows; black is WSP's.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 _LINES = ("-", "--", ":", "-.")
 
 
@@ -37,24 +38,31 @@ def draw_roc_curves(folder: Path, plan: Plan, results: Mapping[Run, RunResult]) 
     """``roc-ENCODER``: a panel for each cohort; a curve is the mean of its seeds' sensitivities."""
     for encoder in dict.fromkeys(row.encoder for row in plan.main()):
         rows = [row for row in plan.main() if row.encoder == encoder]
+        others = [row for row in rows if row.name != "wsp"]
         count = len(plan.evaluated)
-        figure = Figure(figsize=(4.0 * count, 4.6), layout="constrained")
+        figure = Figure(figsize=(4.0 * count, 4.4 + 0.08 * len(rows)), layout="constrained")
         for axes, cohort in zip(np.ravel(figure.subplots(1, count)), plan.evaluated, strict=True):
             axes.plot([0, 1], [0, 1], color="0.75", linewidth=1)
-            for number, row in enumerate(rows):
+            for row in rows:
                 curve = _mean_curve(row, cohort, results)
                 if curve is None:
                     continue
-                sensitivity, area = curve
-                is_wsp = row.name == "wsp"
-                colour = "black" if is_wsp else mpl.colormaps["tab20"](number % 20)
-                axes.plot(_RATES, sensitivity, color=colour, linestyle=_LINES[number // 10 % 4],
-                          linewidth=2.4 if is_wsp else 1.2, label=f"{shown(row.name)} {area:.2f}")  # fmt: skip
+                false_rate, sensitivity, area = curve
+                style = {"color": "black", "linewidth": 2.4}
+                if row in others:
+                    turn, colour = divmod(others.index(row), len(_COLOURS))
+                    line = _LINES[turn % len(_LINES)]
+                    style = {"color": _COLOURS[colour], "linewidth": 1.2, "linestyle": line}
+                axes.plot(false_rate, sensitivity, drawstyle="steps-post",
+                          label=f"{shown(row.name)} {area:.2f}", **style)  # fmt: skip
             axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
             axes.set(xlabel="1 − specificity", ylabel="Sensitivity")
             axes.set_title(f"{COHORT_NAMES[cohort]}, {ENCODER_NAMES[encoder]}", loc="left")
-            axes.legend(loc="lower right", frameon=False, fontsize=6.5)
             axes.spines[["top", "right"]].set_visible(False)
+            if len(axes.lines) > 1:
+                # Below: curves may come anywhere within.
+                axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.14), ncols=2, frameon=False,
+                            fontsize=7.5, title="AUC of pooled probabilities", title_fontsize=7.5)  # fmt: skip
         _save(figure, folder, f"roc-{encoder}")
 
 
@@ -71,12 +79,16 @@ def draw_figure_2(folder: Path, plan: Plan, results: Mapping[Run, RunResult]) ->
         ]
         if not shown_rows:
             continue
-        figure = Figure(figsize=(3.0 * len(shown_rows) + 0.8, 6.0), layout="constrained")
+        figure = Figure(figsize=(3.0 * len(shown_rows) + 1.2, 6.0), layout="constrained")
         panels = figure.subplots(2, len(shown_rows), squeeze=False)
         for column, (row, result) in zip(panels.T, shown_rows, strict=True):
             slices, depth = read_slices(result, cohort)
             chosen = np.isin(slices.patient, _subjects(slices.labels))
-            points = PCA(n_components=2, svd_solver="full").fit_transform(slices.values[chosen])
+            analysis = PCA(n_components=2, svd_solver="full")
+            points = analysis.fit_transform(slices.values[chosen])
+            shares = ", ".join(
+                f"{100 * share:.0f} %" for share in analysis.explained_variance_ratio_
+            )
             labels, depth = slices.labels[slices.patient[chosen]], depth[chosen]
             for value, (colour, marker) in enumerate(zip(COLOURS, MARKERS, strict=True)):
                 name = POSITIVE_CLASS if value else f"no {POSITIVE_CLASS}"
@@ -84,29 +96,38 @@ def draw_figure_2(folder: Path, plan: Plan, results: Mapping[Run, RunResult]) ->
                                   alpha=0.7, lw=0, label=name)  # fmt: skip
             drawn = column[1].scatter(*points.T, s=9, c=depth, cmap=DEPTH_COLOURS, vmin=0, vmax=1, lw=0)  # fmt: skip
             column[0].set_title(shown(row.name), loc="left")
+            column[1].set_xlabel(f"variance on the axes: {shares}", fontsize=8)
             for axes in column:
                 axes.set(xticks=[], yticks=[])
                 axes.spines[["top", "right"]].set_visible(False)
         panels[0, 0].set_ylabel("by label")
         panels[1, 0].set_ylabel("by depth")
-        panels[0, 0].legend(frameon=False, fontsize=7)
+        # Outside, above the colour bar and in the room it takes: points may come anywhere within.
+        legend = panels[0, -1].legend(
+            loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=8, handletextpad=0
+        )
+        legend.set_in_layout(False)
         figure.colorbar(drawn, ax=panels[1].tolist(), label="depth d (0 inferior, 1 superior)")
         _save(figure, folder, f"figure-2-{encoder}")
 
 
 def _mean_curve(
     row: Row, cohort: str, results: Mapping[Run, RunResult]
-) -> tuple[np.ndarray, float] | None:
+) -> tuple[np.ndarray, np.ndarray, float] | None:
+    """False positive rates, the mean of the seeds' sensitivities there, and their mean AUC."""
     found = [judged for run in row.runs if (judged := results[run].judged(cohort))]
     if not found:
         return None
+    # The seeds have the same patients: these are all the rates that there can be.
+    negatives = int((found[0].labels == 0).sum())
+    rates = np.arange(negatives + 1) / negatives
     curves = []
     for judged in found:
         false_rate, sensitivity, _ = roc_curve(judged.labels, judged.pooled)
-        reached = np.searchsorted(false_rate, _RATES, side="right") - 1
+        reached = np.searchsorted(false_rate, rates + 0.5 / negatives) - 1
         curves.append(sensitivity[reached])
     areas = [auc(judged.labels, judged.pooled) for judged in found]
-    return np.mean(curves, axis=0), float(np.mean(areas))
+    return np.append(0, rates), np.append(0, np.mean(curves, axis=0)), float(np.mean(areas))
 
 
 def _subjects(labels: np.ndarray) -> np.ndarray:

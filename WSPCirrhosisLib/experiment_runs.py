@@ -14,23 +14,26 @@ import numpy as np
 import torch
 
 from .classifier import Slices
-from .cohort import Cohort
+from .cohort import Cohort, read_cohort
 from .cohort_record import patients_in_common
 from .cross_validation import CrossValidation, cross_validate
 from .encoders import load_encoder
-from .errors import InputError
+from .errors import Cancelled, InputError
 from .events import Events
 from .experiment_cohorts import weak_table
 from .experiment_plan import FIRST, SECOND, UNION, WEAK, Plan, Run
 from .files import sha256_of, write_json, write_whole
 from .pretraining import pretrain
+from .pretraining_data import trainable
 from .representations import frozen
 from .run_folder import RunFolder
 from .slice_cache import SliceCache
 from .slices import SliceSettings
+from .stop_signals import StopSignals
 from .strong_labels import labelled_cohort, patient_labels
 
-EVALUATION_FORMAT = 1
+# Raised whenever the same representations would be judged in another way.
+EVALUATION_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -139,16 +142,19 @@ def carry_out(
     run = result.run
     if run.given is None:
         imagenet = run.config.method == "imagenet"
-        pretrain(
-            weak_table(folder / "cohorts", run.noise),
-            result.encoder_path,
-            replace(run.config, device=device),
-            resume=True,
-            cache_folder=folder / "slice_cache",
-            weights_path=plan.imagenet_weights if imagenet else None,
-            jobs=jobs,
-            events=events,
-        )
+        with StopSignals() as signals:
+            pretrain(
+                weak_table(folder / "cohorts", run.noise),
+                result.encoder_path,
+                replace(run.config, device=device),
+                resume=True,
+                cache_folder=folder / "slice_cache",
+                weights_path=plan.imagenet_weights if imagenet else None,
+                jobs=jobs,
+                events=events,
+            )
+        if signals.requested:  # in its last moments, or where there was nothing to train
+            raise Cancelled("Stopped; what is done is kept, and the same command goes on.")
     elif not allow_leakage:
         _refuse_leakage(run, cohorts)
     wanted = {
@@ -174,6 +180,41 @@ def carry_out(
         RunFolder(result.encoder_path).checkpoint_file.unlink(missing_ok=True)
 
 
+def cut_slices(
+    results: Mapping[RunResult, Iterable[int | None]],
+    folder: Path,
+    cohorts: Mapping[str, Cohort],
+    *,
+    jobs: int,
+    events: Events,
+) -> None:
+    """Cut what the runs that are not done will read, once and with all cores, before processes share the runs out.
+
+    Args:
+        results: with each run's numbers of strong patients.
+
+    Raises:
+        InputError: ``cohort.*``, ``encoder.*``.
+    """
+    seen = set()
+    for result, strong_patients in results.items():
+        if result.is_done(strong_patients):
+            continue
+        run = result.run
+        settings = run.config.slice_settings
+        read = [cohorts[name] for name in (FIRST, SECOND) if name in cohorts]
+        if run.given is not None:
+            settings = _settings_of(load_encoder(run.given)[1])
+        elif run.config.objective is not None:
+            weak = read_cohort(weak_table(folder / "cohorts", run.noise))
+            read.append(trainable(weak, run.config, Events()))
+        for cohort in read:
+            key = settings, tuple((case.volume, case.mask) for case in cohort.cases)
+            if key not in seen:
+                seen.add(key)
+                SliceCache.open(cohort, settings, folder / "slice_cache", jobs=jobs, events=events)
+
+
 def read_slices(result: RunResult, name: str) -> tuple[Slices, np.ndarray]:
     """The kept representations of D1 or D2, and each slice's depth."""
     with np.load(result.representations_file) as kept:
@@ -195,12 +236,7 @@ def _represented(
     names = [name for name in (FIRST, SECOND) if name in cohorts]
     if not result.representations_file.exists():
         encoder, config = load_encoder(result.encoder_path)
-        settings = SliceSettings(
-            image_size=config["image_size"],
-            hu_window=tuple(config["hu_window"]),
-            slice_fraction=config["slice_fraction"],
-            depth_range=config["depth_range"],
-        )
+        settings = _settings_of(config)
         where = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
         encode = frozen(encoder, settings.image_size, where)
         cut = partial(SliceCache.open, settings=settings, folder=folder / "slice_cache", jobs=jobs)
@@ -227,6 +263,16 @@ def _represented(
     if UNION in plan.evaluated:
         slices[UNION] = _together(slices[FIRST], slices[SECOND])
     return slices
+
+
+def _settings_of(config: Mapping[str, Any]) -> SliceSettings:
+    """How an encoder's slices were cut, as its file tells."""
+    return SliceSettings(
+        image_size=config["image_size"],
+        hu_window=tuple(config["hu_window"]),
+        slice_fraction=config["slice_fraction"],
+        depth_range=config["depth_range"],
+    )
 
 
 def _together(first: Slices, second: Slices) -> Slices:

@@ -100,7 +100,7 @@ def intervals(plan: Plan, cells: Cells) -> TextTable:
             against = [NOTHING] * 3
             if cell.difference:
                 found = cell.difference
-                against = [_signed(found.delong), f"{found.p_value:.3f}", _signed(found.bootstrap)]
+                against = [_signed(found.delong), _p_value(found.p_value), _signed(found.bootstrap)]
             lines.append(
                 [shown(row.name), ENCODER_NAMES[row.encoder], COHORT_NAMES[cohort],
                  _interval(cell.pooled), between, *against]
@@ -129,7 +129,8 @@ def table_2(plan: Plan, cells: Cells) -> TextTable:
             lines.append([shown(name), ENCODER_NAMES[encoder], _interval(best), paper])
     lines.append(["Radiologists", NOTHING, NOTHING, f"{RADIOLOGISTS:.2f}"])
     notes = (
-        "At Youden's threshold of the training folds; 95 % interval of the patient bootstrap. As in the paper the better "
+        "At Youden's threshold of the training folds; over all patients of a repeat together, not fold by fold, then the "
+        "mean over repeats and seeds; 95 % interval of the patient bootstrap. As in the paper the better "
         "encoder is shown, which flatters where there are two.",
         PAPER_NOTE,
     )
@@ -226,7 +227,13 @@ def _mean_sd(cell: Cell | None, best: float | None = None) -> str:
     if cell is None:
         return NOTHING
     text = f"{cell.auc_mean:.2f} ({cell.auc_sd:.2f})"
-    return f"**{text}**" if best is not None and cell.auc_mean >= best - 0.005 else text
+    # All that read as the highest are: bold type must not claim a digit that is not printed.
+    is_best = best is not None and f"{cell.auc_mean:.2f}" == f"{best:.2f}"
+    return f"**{text}**" if is_best else text
+
+
+def _p_value(p: float) -> str:
+    return f"{p:.3f}" if p >= 0.0005 else "<0.001"
 
 
 def _paper(figures: tuple[float, ...] | None, cohort: str) -> str:

@@ -8,6 +8,7 @@ slices and divides by 250, so a value is taken for 2 HU above −100; what was f
 from __future__ import annotations
 
 import csv
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from .files import new_folder, write_json, write_whole
 from .image_files import read_image
 from .slices import LEVELS
 
-TABLE = "dataframe_lihc.csv"
+TABLE, RECORD = "dataframe_lihc.csv", "import.json"
 COLUMNS = ("subject", "score", "class", "label")
 _PATIENT = re.compile(r"^lihc__(TCGA-[^_]+)__")
 # The HU that level 0 and one level stand for: the window of 500 HU in 250 levels.
@@ -30,7 +31,7 @@ _FLOOR_HU, _HU_A_LEVEL = -100, 2
 ASSUMPTIONS = {
     "levels": "0…250: levels of 2 HU from −100 HU on, as the official code divides by 250",
     "fractions": "0…1: fractions of the window −100…400 HU",
-    "hu": "HU as in any CT, for values below −100 or above 255 were found",
+    "hu": "HU as in any CT, for values reach from −100 or below to above 255",
 }
 
 
@@ -85,7 +86,7 @@ def import_lihc(folder: str | Path, output: str | Path, events: Events | None = 
             writer.writerows(rows)
         positive = sum(subject.label == "1" for subject in subjects)
         write_json(
-            made / "import.json",
+            made / RECORD,
             {
                 "source": "TCGA-LIHC, pre-processed, Zenodo record 8199165",
                 "scans": len(subjects),
@@ -96,6 +97,11 @@ def import_lihc(folder: str | Path, output: str | Path, events: Events | None = 
             },
         )
     return output / "cohort.csv"
+
+
+def imported_as(cohort: Path) -> str:
+    """What the values were taken for when `import_lihc` wrote this folder."""
+    return json.loads((cohort / RECORD).read_text(encoding="utf-8"))["values"]
 
 
 def _subjects(folder: Path) -> list[_Subject]:
@@ -113,12 +119,7 @@ def _subjects(folder: Path) -> list[_Subject]:
             hint="Give the unpacked folder as it was published.",
         )
     files = {file.name: file for file in folder.rglob("*.nii.gz")}
-    with open(tables[0], newline="", encoding="utf-8-sig") as stream:
-        reader = csv.DictReader(stream)
-        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-        if missing:
-            raise InputError("lihc.table", f"No column {', '.join(missing)}.", file=tables[0])
-        lines = list(reader)
+    lines = _lines(tables[0])
     found, problems = [], []
     for row, cells in enumerate(lines, start=2):
         cells = {key: (value or "").strip() for key, value in cells.items() if key}
@@ -142,10 +143,25 @@ def _subjects(folder: Path) -> list[_Subject]:
     ]
     if problems or not found:
         raise InputError(
-            "lihc.rows", "; ".join(problems[:8]) or "the table has no rows", file=tables[0],
+            "lihc.rows", f"{'; '.join(problems[:8]) or 'the table has no rows'}.", file=tables[0],
             hint="The folder and the table are expected exactly as published.",
         )  # fmt: skip
     return found
+
+
+def _lines(table: Path) -> list[dict[str, str]]:
+    try:
+        with open(table, newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream)
+            missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+            if missing:
+                raise InputError("lihc.table", f"No column {', '.join(missing)}.", file=table)
+            return list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(
+            "lihc.table", f"Cannot be read as a table: {error}", file=table,
+            hint="Give the unpacked folder as it was published.",
+        ) from None  # fmt: skip
 
 
 def _scale(subjects: list[_Subject], events: Events) -> str:
@@ -164,7 +180,8 @@ def _scale(subjects: list[_Subject], events: Events) -> str:
         return "fractions"
     if low >= 0 and 1 < high <= 255:
         return "levels"
-    if low < -100 and high > 255:
+    # A volume clipped to the window begins at −100 exactly.
+    if low <= _FLOOR_HU and high > 255:
         return "hu"
     raise InputError(
         "lihc.values",

@@ -22,6 +22,7 @@ _LATEX = {
     "−": "$-$",
     "–": "--",
     "≤": r"$\le$",
+    "<": "$<$",
 }
 
 
@@ -58,9 +59,12 @@ class TextTable:
         lines = [" & ".join(map(_latex, line)) + r" \\" for line in (self.header, *self.rows)]
         return "\n".join(
             [
-                r"% needs \usepackage{booktabs}",
+                r"% needs \usepackage{adjustbox,booktabs}",
                 r"\begin{table}",
+                r"\centering",
                 rf"\caption{{{_latex(' '.join((self.title + '.', *self.notes)))}}}",
+                rf"\label{{tab:{self.name}}}",
+                r"\begin{adjustbox}{max width=\textwidth}",
                 rf"\begin{{tabular}}{{l{'r' * (len(self.header) - 1)}}}",
                 r"\toprule",
                 lines[0],
@@ -68,6 +72,7 @@ class TextTable:
                 *lines[1:],
                 r"\bottomrule",
                 r"\end{tabular}",
+                r"\end{adjustbox}",
                 r"\end{table}",
                 "",
             ]

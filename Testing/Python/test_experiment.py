@@ -8,20 +8,23 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from conftest import REPOSITORY
 from small_cohort import write_cohort
 
+from WSPCirrhosisLib.__main__ import main
 from WSPCirrhosisLib.cohort import read_cohort
 from WSPCirrhosisLib.cross_validation import cross_validate
-from WSPCirrhosisLib.errors import InputError
+from WSPCirrhosisLib.errors import CANCELLED, SOME_FAILED, InputError
 from WSPCirrhosisLib.events import Events
 from WSPCirrhosisLib.experiment import experiment
 from WSPCirrhosisLib.experiment_cohorts import weak_table
 from WSPCirrhosisLib.experiment_plan import read_plan
 from WSPCirrhosisLib.experiment_runs import RunResult, read_slices
+from WSPCirrhosisLib.experiment_tables import _mean_sd, _p_value
 from WSPCirrhosisLib.files import sha256_of
 from WSPCirrhosisLib.statistics import auc, delong_difference, delong_interval
 from WSPCirrhosisLib.text_tables import TextTable
@@ -187,6 +190,46 @@ def test_killed_again_and_again_it_ends_in_the_very_same_tables(small: Path, uni
     assert results_of(output) == results_of(uninterrupted)
 
 
+def test_a_terminated_experiment_says_so_and_can_go_on(small: Path):
+    output = small.parent / "terminated"
+    command = [sys.executable, "-m", "WSPCirrhosisLib", "experiment", "--config", small, "--output", output]  # fmt: skip
+    with subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 240
+        while not list(output.glob("runs/*/.lock")) and process.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.terminate()
+        assert process.wait(60) == CANCELLED
+    assert not (output / "results").exists()
+    assert (output / "experiment.json").exists(), "so that the folder is taken for what it is"
+
+
+def test_a_run_that_diverges_leaves_its_cell_empty_and_the_others_in_place(small: Path):
+    config = small.with_name("diverging.toml")
+    text = SMALL.replace("batch_size = 4", "batch_size = 4\nlearning_rate = 1e30")
+    text = text.replace('methods = ["random", "wsp"]', 'methods = ["random", "simclr"]')
+    config.write_text(text.replace("weak_label_noise = [0.5]", ""), encoding="utf-8")
+    output = small.parent / "diverging"
+    arguments = ["experiment", "--config", str(config), "--output", str(output), "--jobs", "1"]
+    assert main(arguments) == SOME_FAILED
+    with open(output / "results" / "table-1.csv", newline="", encoding="utf-8") as stream:
+        _, random, simclr = csv.reader(stream)
+    assert "(" in random[1] and simclr[:2] == ["SimCLR", "–"]
+    (failed,) = json.loads((output / "experiment.json").read_text("utf-8"))["failed"]
+    assert failed["code"] == "pretrain.diverged" and failed["run"].startswith("simclr-")
+    assert f"Not finished: {failed['run']}" in (output / "results" / "README.md").read_text("utf-8")
+
+
+def test_a_cohort_is_not_taken_for_another_that_the_file_asks_for_now(smoke, tmp_path: Path):
+    config = tmp_path / "changed.toml"
+    config.write_text(SMOKE.read_text("utf-8").replace("seed = 102", "seed = 112"), "utf-8")
+    before = results_of(smoke[0])
+    with pytest.raises(InputError, match="seed = 102.*now asks for.*seed = 112") as refused:
+        experiment(config, smoke[0])
+    assert refused.value.code == "experiment.cohort_changed"
+    assert results_of(smoke[0]) == before
+
+
 def test_what_is_done_is_not_done_again(small: Path, uninterrupted: Path):
     runs = [p for p in (uninterrupted / "runs").rglob("*") if p.is_file() and p.name != ".lock"]
     before = {path: path.stat().st_mtime_ns for path in runs}
@@ -196,7 +239,8 @@ def test_what_is_done_is_not_done_again(small: Path, uninterrupted: Path):
 
 def test_two_processes_share_the_runs_and_none_is_done_twice(small: Path, uninterrupted: Path):
     output = small.parent / "two"
-    experiment(small, output, devices=["cpu", "cpu"])
+    # Each may itself begin no process: what is cut by several is cut before.
+    experiment(small, output, devices=["cpu", "cpu"], jobs=2)
     assert {p.name for p in (output / "runs").iterdir()} == {p.name for p in (uninterrupted / "runs").iterdir()}  # fmt: skip
     assert set(results_of(output)) == set(results_of(uninterrupted))
 
@@ -270,6 +314,19 @@ def test_seeds_are_averaged_in_the_interval_as_in_the_figure():
     assert delong_interval(labels, scores[[0, 0]]).as_dict() == pytest.approx(once.as_dict())
     difference, p_value = delong_difference(labels, scores, scores[::-1])
     assert difference.estimate == pytest.approx(0) and p_value == pytest.approx(1)
+
+
+def test_bold_are_the_highest_as_printed_and_no_p_value_is_nought():
+    def cell(mean):
+        return SimpleNamespace(auc_mean=mean, auc_sd=0.1)
+
+    # 0.005 apart is not the same when it is printed as another number, and the same when it is not.
+    assert [_mean_sd(cell(mean), 0.849)[:2] for mean in (0.849, 0.8451, 0.8449)] == [
+        "**",
+        "**",
+        "0.",
+    ]
+    assert [_p_value(p) for p in (0.0004, 0.0006, 1.0)] == ["<0.001", "0.001", "1.000"]
 
 
 def test_latex_cells_are_safe():

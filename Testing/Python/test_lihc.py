@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from conftest import REPOSITORY
+from small_cohort import write_cohort
 
+from WSPCirrhosisLib.__main__ import main
 from WSPCirrhosisLib.cohort import read_case, read_cohort
-from WSPCirrhosisLib.errors import InputError
+from WSPCirrhosisLib.errors import DONE, InputError
 from WSPCirrhosisLib.lihc import import_lihc
 from WSPCirrhosisLib.slices import SliceSettings
 
@@ -77,8 +82,10 @@ def test_what_was_assumed_is_written_down(tmp_path: Path):
         lambda values: np.where(values == 0, -1000, values.astype(np.int16) * 2 - 100).astype(
             np.int16
         ),
+        lambda values: values.astype(np.int16) * 2 - 100,
+        lambda values: values.astype(np.float64),
     ],
-    ids=["fractions", "hu"],
+    ids=["fractions", "hu", "hu cut to the window", "levels as float64"],
 )
 def test_other_scales_are_recognised_by_their_range(tmp_path: Path, scale):
     plain = read_cohort(import_lihc(publish(tmp_path / "plain"), tmp_path / "a"))
@@ -101,6 +108,41 @@ def test_a_table_that_names_what_is_not_there_is_refused_with_its_rows(tmp_path:
     with pytest.raises(InputError, match="row 5: there is no file") as refused:
         import_lihc(folder, tmp_path / "out")
     assert refused.value.code == "lihc.rows" and not (tmp_path / "out").exists()
+
+
+def test_a_table_in_another_encoding_is_refused(tmp_path: Path):
+    folder = publish(tmp_path / "lihc")
+    table = folder / "dataframe_lihc.csv"
+    table.write_bytes(table.read_bytes().replace(b"Ishak", "Universität".encode("latin-1")))
+    with pytest.raises(InputError, match="Cannot be read") as refused:
+        import_lihc(folder, tmp_path / "out")
+    assert refused.value.code == "lihc.table" and not (tmp_path / "out").exists()
+
+
+def test_one_command_takes_the_published_folder_to_the_tables(tmp_path: Path):
+    """The shipped configs/lihc.toml but for its length, on a folder of twelve."""
+    write_cohort(tmp_path / "weak", 4)
+    text = (REPOSITORY / "configs" / "lihc.toml").read_text("utf-8")
+    runs = text[text.index("[cohorts.D2]") :]
+    for old, new in (
+        (r"methods = .*", 'methods = ["random"]'),
+        (r"seeds = .*", "seeds = [0]"),
+        (r"sigmas = .*", ""),
+        (r"folds = .*", "folds = 2"),
+        (r"repeats = .*", "repeats = 1\nbootstrap = 100"),
+    ):
+        runs = re.sub(old, new, runs)
+    config = tmp_path / "lihc.toml"
+    config.write_text(f'[cohorts.weak]\ntable = "weak/cohort.csv"\n{runs}', encoding="utf-8")
+    arguments = ["--config", config, "--lihc", publish(tmp_path / "lihc", 12), "--output", tmp_path / "out"]  # fmt: skip
+    assert main(["experiment", *map(str, arguments), "--jobs", "1"]) == DONE
+    results = tmp_path / "out" / "results"
+    with open(results / "table-1.csv", newline="", encoding="utf-8") as stream:
+        header, row = csv.reader(stream)
+    assert header == ["Pretraining", "TinyNet D2", "paper"]
+    assert row[0] == "Random" and row[2] == "0.75"
+    said = (results / "README.md").read_text("utf-8")
+    assert "D2: 12 patients, 6 positive" in said and "0…250: levels of 2 HU" in said
 
 
 def test_a_folder_without_the_table_is_refused(tmp_path: Path):
