@@ -23,7 +23,8 @@ RESEARCH_USE = "Research use only: not a medical device, not for decisions about
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns its exit status (0 done, 2 bad input, 3 some failed, 4 cancelled, 1 our defect)."""
-    options = _parser().parse_args(argv)
+    arguments = sys.argv[1:] if argv is None else argv
+    options = _parser(with_pretrain_settings="pretrain" in arguments).parse_args(arguments)
     launch = launched()
     # What the others have to say besides is why they end.
     events = Events(terminal(sys.stderr))
@@ -189,6 +190,9 @@ def _experiment(options: argparse.Namespace, events: Events) -> int:
 
 
 def _predict(options: argparse.Namespace, events: Events) -> int:
+    # Its products are small: threads that wait for the next one take the cores from onnxruntime's, and fifty times
+    # as long. numpy looks at this when it is loaded, and so do the processes of --jobs.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from .prediction import predict_files
 
     return predict_files(
@@ -240,7 +244,7 @@ def _done(options: argparse.Namespace, events: Events, text: str, **result) -> i
     return DONE
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(with_pretrain_settings: bool) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="wspcirrhosis",
         description=f"Predict liver cirrhosis from CT, and pretrain on a cohort of one's own. {RESEARCH_USE}",
@@ -310,7 +314,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="imagenet: the published ResNet-18, .pth or .safetensors",
     )
-    _add_pretrain_settings(command)
+    if (
+        with_pretrain_settings
+    ):  # they load SimpleITK and more, for which no other command should wait
+        _add_pretrain_settings(command)
     command.set_defaults(run=_pretrain)
 
     strong = argparse.ArgumentParser(add_help=False)
