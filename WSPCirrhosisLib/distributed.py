@@ -29,7 +29,7 @@ PATIENCE = timedelta(days=7)
 MEETING_SECONDS = 1.0
 # How long to look for the reason why another process is gone.
 REASON_SECONDS = 2.0
-_REASON = "reason"
+_REASON = "wsp-reason"
 
 
 class OtherProcessFailed(Exception):
@@ -55,6 +55,10 @@ class Ranks:
         self._meeting_step = 0
         self._meeting_time = -math.inf
         self._interval = 1
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Ranks:
+        # A network that knows them may be copied; they are the same processes.
+        return self
 
     def rows(self, batch_size: int) -> slice:
         """Which rows of a batch are this process's."""
@@ -226,8 +230,10 @@ def joined(batch_size: int, device: torch.device) -> Iterator[Ranks]:
     backend = "nccl" if device.type == "cuda" else "gloo"
     try:
         store, rank, count = next(dist.rendezvous("env://"))
+        # torchrun may keep its store over a restart, with the addresses of processes that are gone.
+        store = dist.PrefixStore(f"restart-{launch.restarts}-of-{count}", store)
         dist.init_process_group(backend, store=store, rank=rank, world_size=count)
-        ranks = Ranks(launch, dist.PrefixStore("run", store))
+        ranks = Ranks(launch, store)
     except RuntimeError as error:
         raise InputError(
             "distributed.process_lost",

@@ -96,27 +96,31 @@ class GlobalBatchNorm(nn.BatchNorm2d):
         super().__init__(like.num_features, like.eps, like.momentum)
         self._ranks = ranks
         self.weight, self.bias = like.weight, like.bias
-        self.load_state_dict(like.state_dict())
+        self.running_mean, self.running_var = like.running_mean, like.running_var
+        self.num_batches_tracked = like.num_batches_tracked
         self.train(like.training)
 
     def forward(self, maps: Tensor) -> Tensor:
         """(N, C, H, W) → the same, normalised."""
         if not self.training:
             return super().forward(maps)
-        variance, mean = torch.var_mean(maps.detach().float(), dim=(0, 2, 3), correction=0)
+        precision = self.weight.dtype
+        variance, mean = torch.var_mean(maps.detach().to(precision), dim=(0, 2, 3), correction=0)
         means, variances = self._ranks.stacked(torch.stack([mean, variance]).double()).unbind(1)
         mean = means.mean(dim=0)
         variance = (variances + (means - mean).square()).mean(dim=0)
         self._keep(mean, variance, maps[:, 0].numel() * self._ranks.count)
         return _Normalised.apply(
-            maps, mean.float(), variance.float(), self.weight, self.bias, self.eps, self._ranks
+            *(maps, mean.to(precision), variance.to(precision)),
+            *(self.weight, self.bias, self.eps, self._ranks),
         )
 
     @torch.no_grad()
     def _keep(self, mean: Tensor, variance: Tensor, count: int) -> None:
         self.num_batches_tracked += 1
-        self.running_mean.lerp_(mean.float(), self.momentum)
-        self.running_var.lerp_((variance * count / (count - 1)).float(), self.momentum)
+        kept = self.running_mean.dtype
+        self.running_mean.lerp_(mean.to(kept), self.momentum)
+        self.running_var.lerp_((variance * count / (count - 1)).to(kept), self.momentum)
 
 
 class _Normalised(torch.autograd.Function):
@@ -133,12 +137,12 @@ class _Normalised(torch.autograd.Function):
     def backward(ctx, upstream):
         maps, mean, scale, weight = ctx.saved_tensors
         per_channel = (slice(None), None, None)
-        normal = (maps.float() - mean[per_channel]) * scale[per_channel]
-        gradient = upstream.float()
+        normal = (maps.to(mean) - mean[per_channel]) * scale[per_channel]
+        gradient = upstream.to(mean)
         own = torch.stack([gradient.sum((0, 2, 3)), (gradient * normal).sum((0, 2, 3))])
-        shared = own.double()
+        shared = own.to(torch.float64, copy=True)
         ctx.ranks.sum_in_place(shared)
-        shared = (shared / (maps[:, 0].numel() * ctx.ranks.count)).float()
+        shared = (shared / (maps[:, 0].numel() * ctx.ranks.count)).to(mean)
         along = gradient - shared[0][per_channel] - normal * shared[1][per_channel]
         to_maps = (along * (weight * scale)[per_channel]).to(maps.dtype)
         return to_maps, None, None, own[1], own[0], None, None
