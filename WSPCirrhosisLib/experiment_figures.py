@@ -40,7 +40,7 @@ def draw_roc_curves(folder: Path, plan: Plan, results: Mapping[Run, RunResult]) 
         rows = [row for row in plan.main() if row.encoder == encoder]
         others = [row for row in rows if row.name != "wsp"]
         count = len(plan.evaluated)
-        figure = Figure(figsize=(4.0 * count, 4.4 + 0.08 * len(rows)), layout="constrained")
+        figure = Figure(figsize=(4.0 * count, 4.4 + 0.09 * len(rows)), layout="constrained")
         for axes, cohort in zip(np.ravel(figure.subplots(1, count)), plan.evaluated, strict=True):
             axes.plot([0, 1], [0, 1], color="0.75", linewidth=1)
             for row in rows:
@@ -55,7 +55,7 @@ def draw_roc_curves(folder: Path, plan: Plan, results: Mapping[Run, RunResult]) 
                     style = {"color": _COLOURS[colour], "linewidth": 1.2, "linestyle": line}
                 axes.plot(false_rate, sensitivity, drawstyle="steps-post",
                           label=f"{shown(row.name)} {area:.2f}", **style)  # fmt: skip
-            axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+            axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal", anchor="N")
             axes.set(xlabel="1 − specificity", ylabel="Sensitivity")
             axes.set_title(f"{COHORT_NAMES[cohort]}, {ENCODER_NAMES[encoder]}", loc="left")
             axes.spines[["top", "right"]].set_visible(False)
