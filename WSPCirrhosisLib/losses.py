@@ -109,20 +109,23 @@ def _sum_of_logs(z: Tensor, summed: Tensor, temperature: float) -> tuple[Tensor,
     `summed` is z in the precision of the gradient's sums.
     """
     scaled = z / temperature
-    logs, gradient = [], torch.zeros_like(summed)
+    logs, gradient = z.new_empty(len(z)), torch.zeros_like(summed)
     for block in _blocks(z):
         similarity = scaled[block] @ z.T
         similarity.diagonal(block.start).fill_(-math.inf)
         share = similarity.softmax(dim=1)
         # The largest share is 1 / Σ exp(s − largest s).
-        of_rows = similarity.amax(dim=1).sub_(share.amax(dim=1).log_())
-        logs.append(of_rows.sum(dtype=torch.float64))
+        logs[block] = similarity.amax(dim=1).sub_(share.amax(dim=1).log_())
+        # A block that outlived its turn would be held beside the next.
+        del similarity
         if len(share) == len(z):
-            return logs[0], (share + share.T).to(summed) @ summed
-        share = share.to(summed)
-        gradient[block] += share @ summed
-        gradient.addmm_(share.T, summed[block])
-    return torch.stack(logs).sum(), gradient
+            gradient = (share + share.T).to(summed) @ summed
+        else:
+            share = share.to(summed)
+            gradient[block] += share @ summed
+            gradient.addmm_(share.T, summed[block])
+        del share
+    return logs.sum(dtype=torch.float64), gradient
 
 
 def _attraction(z: Tensor, kernel: Tensor | BatchKernel) -> Tensor:
@@ -133,14 +136,14 @@ def _attraction(z: Tensor, kernel: Tensor | BatchKernel) -> Tensor:
     """
     views = z.unflatten(0, (2, -1))
     both = views[0] + views[1]
-    gradient, shares = torch.zeros_like(both), []
+    gradient, shares = torch.zeros_like(both), torch.empty_like(both[:, :1])
     for block in _blocks(both):
         weights = kernel[block].to(z)
         share = weights.sum(dim=1, keepdim=True).mul_(2).sub_(1).reciprocal_()
+        shares[block] = share
         gradient[block].addcmul_(weights @ both, share)
         gradient.addmm_(weights.T, both[block] * share)
-        shares.append(share)
-    return torch.addcmul(gradient, views, torch.cat(shares), value=-2).flatten(0, 1)
+    return torch.addcmul(gradient, views, shares, value=-2).flatten(0, 1)
 
 
 def _blocks(z: Tensor) -> Iterator[slice]:
