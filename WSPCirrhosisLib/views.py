@@ -29,9 +29,9 @@ class ViewParameters:
 
 
 class Views:
-    """Flips, rotation ±30°, translation ≤ 20 %, each with p = 0.5; crop to ≥ 70 % of the area and back to size, always.
+    """Flips, rotation ±30°, translation ≤ 20 %, crop to ≥ 70 % of the area and back to size: each with p = 0.5.
 
-    The parameters are Kornia's, and each of the others is on or off for every image by itself. By default the five are
+    The parameters are Kornia's, and each transform is on or off for every image by itself. By default the five are
     composed into one affine warp, so that an image is interpolated once; `strict` applies Kornia's modules one after
     the other instead. Both show the same anatomy at the same place. They differ by the blur of repeated
     interpolation, and in what a strict step pushes over the edge and a later one would bring back: lost there, kept
@@ -110,7 +110,6 @@ class Views:
         shifts = torch.stack([shift["translate_x"], shift["translate_y"]], dim=1).double()
         half = (self.image_size - 1) / 2
         first, last = crop["src"][:, 0].double(), crop["src"][:, 2].double()
-        # Every image is cropped: a Kornia module of p = 1 does not look at what was drawn for it.
         shrunk = (last - first) / (2 * half)
         middle = (first + last) / 2 - half - shift["batch_prob"][:, None] * shifts
         return torch.cat([inverse * shrunk[:, None, :], inverse @ middle[:, :, None] / half], dim=2)
@@ -156,6 +155,10 @@ def _drawn(
 ) -> dict[str, Tensor]:
     parameters = module.forward_parameters(shape)
     if isinstance(module, augmentation.RandomResizedCrop):
-        # Kornia crops a whole batch or none of it; here every image has its own chance, as with the others.
-        parameters["batch_prob"] = torch.bernoulli(torch.full((shape[0],), PROBABILITY))
+        # Kornia crops a whole batch or none of it; here every image has its own chance, as with the others: of an image
+        # that is left as it is, the "crop" is the whole.
+        cropped = torch.bernoulli(torch.full((shape[0],), PROBABILITY))
+        parameters["batch_prob"] = cropped
+        whole = parameters["dst"].to(parameters["src"])
+        parameters["src"] = torch.where(cropped[:, None, None] > 0, parameters["src"], whole)
     return parameters

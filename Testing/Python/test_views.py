@@ -112,6 +112,12 @@ def test_each_transform_meets_about_half_of_the_images_each_by_itself():
             assert 0.45 < drawn["batch_prob"].float().mean() < 0.55
 
 
+def test_about_half_of_the_images_are_enlarged_by_a_crop():
+    theta = Views(64, seed=0).prepare(1000, 0)
+    enlarged = torch.linalg.det(theta[:, :, :2].double()).abs() < 0.9999
+    assert 0.45 < enlarged.float().mean() < 0.55
+
+
 def test_drawn_parameters_keep_to_the_papers_ranges():
     _, _, rotation, shift, crop = Views(200, seed=1).draw(2000, 0)[0].drawn
     assert rotation["degrees"].abs().max() <= 30
