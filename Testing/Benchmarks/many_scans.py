@@ -44,9 +44,9 @@ def make(cohort: Cohort, settings: SliceSettings, count: int, folder: Path) -> P
         writer = csv.writer(stream)
         writer.writerow(("patient_id", "volume", "mask", "weak_label"))
         for n in range(count):
-            names = [f"{n}-{file.name}" for file in (volume, mask)]
-            for file, name in zip((volume, mask), names, strict=True):
-                os.link(file, folder / name)
+            names = f"{n}-ct-{volume.name}", f"{n}-liver-{mask.name}"
+            os.link(volume, folder / names[0])
+            os.link(mask, folder / names[1])
             writer.writerow((f"P{n}", names[0], f"{names[1]}{selector}", n % GRADES))
     linked = read_cohort(table)
     first = SliceCache.open(linked.select([0]), settings, cache).scan(0).file
