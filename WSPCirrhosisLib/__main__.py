@@ -194,6 +194,7 @@ def _predict(options: argparse.Namespace, events: Events) -> int:
     # as long. numpy looks at this when it is loaded, and so do the processes of --jobs.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from .prediction import predict_files
+    from .prediction_shards import Shard
 
     return predict_files(
         options.model,
@@ -205,6 +206,8 @@ def _predict(options: argparse.Namespace, events: Events) -> int:
         overwrite=options.overwrite,
         resume=options.resume,
         retry_failed=options.retry_failed,
+        shard=None if options.shard is None else Shard.from_text(options.shard),
+        merge=options.merge,
         cautions=options.caution,
         events=events,
     )
@@ -403,6 +406,16 @@ def _parser(with_pretrain_settings: bool) -> argparse.ArgumentParser:
     command.add_argument("--cohort", type=Path, metavar="C.csv")
     command.add_argument("--output", type=Path, required=True, metavar="OUT")
     add_queue_options(command)
+    command.add_argument(
+        "--shard",
+        metavar="I/N",
+        help="judge every N-th scan of the --cohort from the I-th on, into OUT/shard-I-of-N: for the jobs of a cluster",
+    )
+    command.add_argument(
+        "--merge",
+        action="store_true",
+        help="judge nothing: put all the shards in OUT together to OUT/merged, as one run would have left it",
+    )
     command.add_argument(
         "--caution",
         type=_caution,

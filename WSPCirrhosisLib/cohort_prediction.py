@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from .case_files import predict_into
 from .cohort import Case, read_cohort
@@ -18,9 +19,12 @@ from .files import new_folder
 from .held_queue import HeldQueue
 from .model_file import ModelFile
 from .prediction_queue import OUTPUT_FILES, PredictionQueue
+from .prediction_shards import MERGED, Shard, merge_shards
 from .prediction_table import FAILED, WAITING
 from .processes import WorkerDied, as_finished
 from .queue_plan import QueueStart
+
+SETTINGS = {"scenes": False}
 
 
 def predict_cohort(
@@ -30,12 +34,14 @@ def predict_cohort(
     *,
     jobs: int = 1,
     start: QueueStart | None = None,
+    shard: Shard | None = None,
     events: Events | None = None,
 ) -> int:
     """Judge the scans of a cohort table, see `prediction.predict_files`.
 
     Args:
         start: whether to begin, to go on, or to judge failed scans again.
+        shard: judge this part alone, into its own folder in `output`.
 
     Returns:
         The exit status: 0, or 3 when scans have failed.
@@ -47,18 +53,15 @@ def predict_cohort(
     """
     events = events or Events()
     table = read_cohort(cohort_path)
+    # Shared among the jobs that were asked for, however few scans are left: other threads, other last digits.
+    jobs = max(1, min(jobs, len(table)))
+    settings = SETTINGS
+    if shard is not None:
+        table, output, settings = shard.of(table), shard.folder(output), SETTINGS | shard.settings
     model = ModelFile.load(model_path)  # a bad model is one error, not one for every row
-    identity = {
-        "id": model.card.model_id,
-        "sha256": model.sha256,
-        "name": model.card.name,
-        "synthetic": model.card.synthetic,
-    }
     queue, start = PredictionQueue(output), start or QueueStart()
-    with queue.hold(table, model_path, identity, {"scenes": False}, start, events) as held:
+    with queue.hold(table, model_path, _identity(model), settings, start, events) as held:
         warn_of_synthetic(model.card.synthetic, events)
-        # Shared among the jobs that were asked for, however few scans are left: other threads, other last digits.
-        jobs = max(1, min(jobs, len(table)))
         threads = max(1, (os.cpu_count() or 1) // jobs)
         with closing(_judge(held, Path(model_path), jobs, threads)) as judged:
             for case, error in judged:
@@ -67,6 +70,45 @@ def predict_cohort(
                 else:
                     held.failed(case, error, table.path.parent)
     return tell_result(held, model.card.synthetic, events)
+
+
+def merge_cohort(
+    model_path: str | Path,
+    cohort_path: str | Path,
+    output: str | Path,
+    *,
+    overwrite: bool = False,
+    events: Events | None = None,
+) -> int:
+    """Put the parts in `output` together, see `prediction_shards.merge_shards`.
+
+    Returns:
+        The exit status: 0, or 3 when scans have failed.
+    """
+    events = events or Events()
+    table, model = read_cohort(cohort_path), ModelFile.load(model_path)
+    rows = merge_shards(table, _identity(model), SETTINGS, output, overwrite)
+    failed = sum(cells["status"] == FAILED for cells in rows.values())
+    merged = Path(output) / MERGED
+    warn_of_synthetic(model.card.synthetic, events)
+    events.log(f"{len(rows) - failed} of {len(rows)} scans judged, {failed} failed: {merged}")
+    events.result(
+        output=str(merged),
+        scans=len(rows),
+        failed=failed,
+        waiting=0,
+        synthetic=model.card.synthetic,
+    )
+    return SOME_FAILED if failed else DONE
+
+
+def _identity(model: ModelFile) -> dict[str, Any]:
+    return {
+        "id": model.card.model_id,
+        "sha256": model.sha256,
+        "name": model.card.name,
+        "synthetic": model.card.synthetic,
+    }
 
 
 def warn_of_synthetic(synthetic: bool, events: Events) -> None:

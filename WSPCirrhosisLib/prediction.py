@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .case_files import predict_into
 from .case_prediction import Prediction
-from .cohort_prediction import predict_cohort
+from .cohort_prediction import merge_cohort, predict_cohort
 from .errors import DONE, InputError
 from .events import Events
 from .files import new_folder, refuse_existing, refuse_inside
@@ -15,6 +15,7 @@ from .fitness import CaseWarning
 from .masks import split_spec
 from .model_file import ModelFile
 from .prediction_queue import OUTPUT_FILES, PredictionQueue
+from .prediction_shards import Shard
 from .prediction_table import judged_row, write_table
 from .queue_plan import QueueStart
 
@@ -30,6 +31,8 @@ def predict_files(
     overwrite: bool = False,
     resume: bool = False,
     retry_failed: Sequence[int] | None = None,
+    shard: Shard | None = None,
+    merge: bool = False,
     cautions: Sequence[CaseWarning] = (),
     events: Events | None = None,
 ) -> int:
@@ -44,6 +47,9 @@ def predict_files(
         overwrite: replace what an earlier run left in `output`, and nothing else.
         resume: go on with the cohort in `output`, or begin: what is done is kept.
         retry_failed: judge these failed rows of the cohort again, or all of them when it is empty.
+        shard: judge this part of the cohort alone, into ``output/shard-2-of-4``, say; with a job for every part a
+            cluster shares a cohort out.
+        merge: judge nothing, but put all parts in `output` together to ``output/merged``.
         cautions: what the caller knows of how the one scan came about (see `fitness.caution_from_text`); they join
             its warnings in every file.
 
@@ -57,8 +63,13 @@ def predict_files(
     events = events or Events()
     start = QueueStart(resume, None if retry_failed is None else tuple(retry_failed), overwrite)
     _check_usage(volume, mask, cohort, cautions, start)
+    _check_parts(cohort, shard, merge, start)
+    if merge:
+        return merge_cohort(model_path, cohort, output, overwrite=overwrite, events=events)
     if cohort is not None:
-        return predict_cohort(model_path, cohort, output, jobs=jobs, start=start, events=events)
+        return predict_cohort(
+            model_path, cohort, output, jobs=jobs, start=start, shard=shard, events=events
+        )
     prediction = _predict_one(model_path, volume, mask, output, overwrite, cautions, events)
     for warning in prediction.warnings:
         events.warning(warning.code, warning.message, severity=warning.severity)
@@ -114,3 +125,15 @@ def _check_usage(
         raise InputError("usage", "--caution speaks of one scan; a --cohort has many.")
     if start.goes_on and cohort is None:
         raise InputError("usage", "--resume and --retry-failed go on with a --cohort.")
+
+
+def _check_parts(
+    cohort: str | Path | None, shard: Shard | None, merge: bool, start: QueueStart
+) -> None:
+    if (shard is not None or merge) and cohort is None:
+        raise InputError("usage", "--shard and --merge speak of the parts of a --cohort.")
+    if merge and (shard is not None or start.goes_on):
+        raise InputError(
+            "usage",
+            "--merge judges nothing: it goes neither with --shard nor with --resume or --retry-failed.",
+        )

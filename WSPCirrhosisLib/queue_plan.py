@@ -114,7 +114,7 @@ def plan_to_go_on(
         InputError: ``queue.model_changed``, ``queue.settings_changed``, ``queue.table_changed`` or
             ``queue.not_failed``.
     """
-    _check_model_and_settings(earlier, record)
+    check_model_and_settings(earlier, record)
     before, now = earlier["rows"], record["rows"]
     done = {row for row, cells in found.items() if cells["status"] == OK}
     _check_rows_with_results(sorted(done), before, now)
@@ -150,7 +150,8 @@ def _retried(start: QueueStart, failed: set[int]) -> set[int]:
     return set(start.retry_failed) or failed
 
 
-def _check_model_and_settings(earlier: dict[str, Any], record: dict[str, Any]) -> None:
+def check_model_and_settings(earlier: dict[str, Any], record: dict[str, Any]) -> None:
+    """Raise ``queue.model_changed`` or ``queue.settings_changed`` when `earlier` is of others than `record`."""
     if earlier["model"]["sha256"] != record["model"]["sha256"]:
         raise InputError(
             "queue.model_changed",
