@@ -174,10 +174,11 @@ def test_a_batch_that_cannot_be_shared_out_evenly_is_refused(cohort, cache, tmp_
 
 def test_torchrun_goes_on_after_a_kill_bit_for_bit(whole, cohort, cache, tmp_path):
     run = RunFolder(tmp_path / "run")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    torchrun += ["--nproc-per-node", "2", "--max-restarts", "2", "-m", "WSPCirrhosisLib"]
+    pretrain = ["pretrain", "--cohort", cohort, "--output", run.path, "--cache", cache, "--resume"]
     child = subprocess.Popen(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-        + ["--max-restarts", "2", "-m", "WSPCirrhosisLib", "pretrain", "--cohort", str(cohort)]
-        + ["--output", str(run.path), "--cache", str(cache), "--resume", *CONFIG.to_arguments()],
+        [*torchrun, *map(str, pretrain), *CONFIG.to_arguments()],
         env={**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
