@@ -130,7 +130,7 @@ def test_every_package_is_listed_with_its_task_and_what_is_installed(found):
     rows = found["packages"]
     assert rows[0][:2] == ["onnxruntime>=1.18", "Predict"] and rows[0][2]
     assert [row[1] for row in rows[1:]] == ["Pretrain, Fit"] * (len(rows) - 1)
-    assert rows[1][0] == "torch>=2.6"
+    assert rows[1][0] == "torch>=2.9"
 
 
 def test_with_everything_there_nothing_is_offered_and_the_button_says_so(found):
@@ -141,7 +141,7 @@ def test_the_offline_commands_name_every_package_and_can_be_copied(found):
     download, install = found["commands"]
     assert "pip download -d PACKAGES" in download
     assert "--no-index --find-links PACKAGES" in install and '"onnxruntime>=1.18"' in install
-    assert '"torch>=2.6"' in install and found["clipboard"] == install
+    assert '"torch>=2.9"' in install and found["clipboard"] == install
 
 
 def test_nothing_is_installed_without_consent(found):
@@ -166,7 +166,7 @@ def test_an_installation_that_fails_is_no_success(found):
 
 def test_training_without_the_pytorch_extension_says_where_to_get_it(found):
     rows, enabled, tip = found["without torch"]
-    assert enabled and "torch>=2.6" in tip and "asks first" in tip
+    assert enabled and "torch>=2.9" in tip and "asks first" in tip
     assert rows[1][2].endswith("too old") or rows[1][2] == "not installed"
     errors, message = found["no extension"]
     assert "Extensions Manager" in errors[0] and "Not everything" in message

@@ -10,7 +10,7 @@ from pathlib import Path
 RESOURCES = Path(__file__).resolve().parents[2] / "Resources"
 PREDICT, TRAIN = "requirements-predict.txt", "requirements-train.txt"
 # Not in the requirements file: the PyTorch extension chooses the build that fits the graphics card.
-TORCH = "torch>=2.6"
+TORCH = "torch>=2.9"
 
 
 def requirementsOf(requirements: str | Path) -> list[str]:
