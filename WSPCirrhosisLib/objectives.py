@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .encoders import Encoder, projection_head
+from .kernels import BatchKernel
 from .losses import kernel_contrastive_loss
 from .methods import BARLOW_TWINS, BYOL, CONTRASTIVE, SIMSIAM, SUPERVISED
 from .non_contrastive import barlow_twins_loss, byol_loss, simsiam_loss
@@ -39,7 +40,7 @@ class Encoded:
 
     representation: Tensor
     views: Tensor
-    kernel: Tensor
+    kernel: Tensor | BatchKernel
     labels: Tensor
     encode: Callable[[Encoder, Tensor], Tensor]
 

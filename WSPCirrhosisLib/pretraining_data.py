@@ -17,6 +17,7 @@ from .cohort_kernel import CohortKernel
 from .distributed import ALONE, Ranks
 from .errors import InputError
 from .events import Events
+from .kernels import BatchKernel
 from .methods import SUPERVISED
 from .pretrain_config import PretrainConfig
 from .sampling import BalancedSampler, Batch, label_codes
@@ -30,14 +31,14 @@ MOST_JOBS = 4
 class TrainingBatch:
     """Args:
     images: (n, 1, S, S) uint8 0…250, the rows of the batch that this process encodes: all B when it is alone.
-    kernel: (B, B) float32.
+    kernel: (B, B), whose rows are made where the loss is computed.
     labels: (B,) int64 codes of the weak labels, `sampling.UNLABELLED` where missing.
 
     All on the CPU.
     """
 
     images: Tensor
-    kernel: Tensor
+    kernel: Tensor | BatchKernel
     labels: Tensor
 
     def pinned(self) -> TrainingBatch:
