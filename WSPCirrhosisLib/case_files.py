@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from .case_prediction import Prediction, predict_case
+from .case_prediction import JudgedCase, Prediction, predict_case
 from .cohort import read_scan
 from .events import Events
 from .files import write_json, write_whole
@@ -13,6 +14,8 @@ from .fitness import CaseWarning
 from .heatmap import heatmap, write_heatmap
 from .model_file import ModelFile
 from .report import report_html
+from .slices import SliceStack
+from .volumes import Volume
 
 
 def predict_into(
@@ -30,14 +33,25 @@ def predict_into(
     """
     events = events or Events()
     events.progress("predict", 0, 3)
-    volume, mask, stack = read_scan(volume_path, mask_spec, model.card.slice_settings)
-    events.progress("predict", 1, 3)
-    judged = predict_case(model, volume, mask, stack, cautions)
-    events.progress("predict", 2, 3)
-    voxels = heatmap(judged.contribution, stack, volume, model.card.feature_grid)
-    write_heatmap(voxels, volume, folder / "heatmap.nrrd")
-    with write_whole(folder / "report.html") as stream:
-        stream.write(report_html(judged, model.card, volume, mask, stack))
+    # A second core opens the model while the scan is unpacked, and writes the heat map while the report is made.
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        opened = beside.submit(model.open)
+        volume, mask, stack = read_scan(volume_path, mask_spec, model.card.slice_settings)
+        opened.result()
+        events.progress("predict", 1, 3)
+        judged = predict_case(model, volume, mask, stack, cautions)
+        events.progress("predict", 2, 3)
+        written = beside.submit(_write_heatmap, judged, model, volume, stack, folder)
+        with write_whole(folder / "report.html") as stream:
+            stream.write(report_html(judged, model.card, volume, mask, stack))
+        written.result()
     write_json(folder / "prediction.json", judged.prediction.as_json())
     events.progress("predict", 3, 3)
     return judged.prediction
+
+
+def _write_heatmap(
+    judged: JudgedCase, model: ModelFile, volume: Volume, stack: SliceStack, folder: Path
+) -> None:
+    voxels = heatmap(judged.contribution, stack, volume, model.card.feature_grid)
+    write_heatmap(voxels, volume, folder / "heatmap.nrrd")

@@ -114,6 +114,14 @@ class ModelFile:
                 hint="Update onnxruntime, or get the file again from whoever made it.",
             ) from None
 
+    def open(self) -> None:
+        """Make ready what `run` needs, which otherwise does it.
+
+        Raises:
+            InputError: ``model.corrupt`` when onnxruntime cannot run the graph.
+        """
+        _ = self._session
+
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Judge slices.
 
