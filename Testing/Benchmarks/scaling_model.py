@@ -137,8 +137,8 @@ def main() -> None:
             )
             steps = EPOCHS * SCANS / batch_size
             lines.append(
-                f"| {encoder} | {count} | {DECODE_SECONDS * SCANS / (CORES_A_GPU * count) / 3600:.1f} "
-                f"| {steps:,.0f} | {steps * step.seconds / 3600:.1f} "
+                f"| {encoder} | {count} | {DECODE_SECONDS * SCANS / (CORES_A_GPU * count) / 3600:.2f} "
+                f"| {steps:,.0f} | {steps * step.seconds / 3600:.2f} "
                 f"| {6 * FORWARD_FLOP[encoder] * EPOCHS * SCANS:.1e} "
                 f"| {step.reduce_bytes / 1e6:.1f} | {step.gather_bytes / 1e6:.1f} "
                 f"| {count * SLICES_A_GPU * IMAGE_BYTES / step.seconds / 1e9:.1f} |"
