@@ -20,6 +20,8 @@ from pathlib import Path
 import torch
 from timing import Options, Row, as_table, machine, write_rows
 
+from WSPCirrhosisLib.__main__ import count
+from WSPCirrhosisLib.errors import BAD_INPUT, DONE, InputError
 from WSPCirrhosisLib.events import Events, terminal
 from WSPCirrhosisLib.files import refuse_existing
 from WSPCirrhosisLib.phantom import make_cohort
@@ -36,36 +38,46 @@ def main(arguments: list[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     if asked.device == "cuda" and not torch.cuda.is_available():
         _say("There is no CUDA device here.")
-        return 2
-    # Ended like this it still takes its scratch folder away, which may be a gigabyte.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        return BAD_INPUT
+    try:
+        _measure(asked)
+    except InputError as error:
+        Events(terminal()).error(**error.as_event())
+        return BAD_INPUT
+    return DONE
+
+
+def _measure(asked: argparse.Namespace) -> None:
     facts = machine(asked.device)
     path = asked.json or _unused(BUILD, f"bench-{asked.device}-{facts['date']}")
     refuse_existing(path)
-    rows = []
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         _say(f"{PATIENTS} phantoms of {asked.image_size} px to measure on")
         cohort = make_cohort(
             Path(folder, "cohort"), PATIENTS, size=asked.image_size, events=Events(terminal())
         )
-        for area in asked.stages:
-            scratch = Path(folder, area)
-            scratch.mkdir()
-            options = Options(
-                scratch,
-                cohort,
-                asked.image_size,
-                asked.device,
-                asked.rounds,
-                tuple(asked.encoders),
-            )
-            for row in importlib.import_module(f"{area}_stages").rows(options):
-                _say(_progress(row))
-                rows.append(row)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_rows(path, rows, facts)
-    print(as_table(rows, facts))
-    return 0
+        try:
+            for area in asked.stages:
+                scratch = Path(folder, area)
+                scratch.mkdir()
+                options = Options(
+                    scratch,
+                    cohort,
+                    asked.image_size,
+                    asked.device,
+                    asked.rounds,
+                    tuple(asked.encoders),
+                )
+                for row in importlib.import_module(f"{area}_stages").rows(options):
+                    _say(_progress(row))
+                    rows.append(row)
+        finally:
+            # What was measured before Ctrl+C or a defect took minutes, too.
+            if rows:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_rows(path, rows, facts)
+                print(as_table(rows, facts))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -88,8 +100,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="E,F",
         help=f"of {', '.join(ENCODER_NAMES)} (default: all)",
     )
-    parser.add_argument("--image-size", type=int, default=512, help="pixels (default: 512)")
-    parser.add_argument("--rounds", type=int, default=5, help="times each way runs (default: 5)")
+    parser.add_argument("--image-size", type=count, default=512, help="pixels (default: 512)")
+    parser.add_argument("--rounds", type=count, default=5, help="times each way runs (default: 5)")
     parser.add_argument("--json", type=Path, help="default: build/bench-DEVICE-DATE.json")
     return parser
 
@@ -122,4 +134,6 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
+    # Ended like this it still takes its scratch folder away, which may be a gigabyte.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.exit(main())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -32,8 +31,9 @@ def rows(options: Options) -> Iterator[Row]:
     """Times, then memory; both with the kernel and the gradient."""
     for count in TIMED:
         yield time_of(count, options)
-    for count in WEIGHED:
-        yield memory_of(count, options.device)
+    if options.device == "cuda" or Path("/proc/self/status").exists():
+        for count in WEIGHED:
+            yield memory_of(count, options.device)
 
 
 def time_of(count: int, options: Options) -> Row:
@@ -119,9 +119,16 @@ def _main(way: str, count: str, device: str) -> None:
         getattr(batch, way)()
         print((torch.cuda.max_memory_allocated() - before) / MIB)
         return
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = _peak_mib()
     getattr(batch, way)()
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / MIB)
+    print(_peak_mib() - before)
+
+
+def _peak_mib() -> float:
+    # Not getrusage's figure, which begins with the peak of the process that this one was forked from.
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024 / MIB
 
 
 if __name__ == "__main__":

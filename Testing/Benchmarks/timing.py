@@ -65,13 +65,13 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """How many times less than the textbook."""
-        return None if self.textbook is None else self.textbook / self.ours
+        """How many times less than the textbook; None where ours is too little to be measured."""
+        return None if self.textbook is None or not self.ours else self.textbook / self.ours
 
     @property
     def share(self) -> float | None:
         """How much of what the limit allows is reached; 1 at the limit."""
-        return None if self.limit is None else self.limit / self.ours
+        return None if self.limit is None or not self.ours else self.limit / self.ours
 
 
 def compare(

@@ -4,6 +4,8 @@ import dataclasses
 import json
 import sys
 from contextlib import contextmanager
+from importlib.util import module_from_spec, spec_from_file_location
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -27,6 +29,11 @@ import timing
 import training_stages
 from precision_stages import unlikeness
 from textbook_networks import textbook_network
+
+# By its place: `__main__` is the name of what runs these tests.
+_SPEC = spec_from_file_location("bench", REPOSITORY / "Testing" / "Benchmarks" / "__main__.py")
+bench = module_from_spec(_SPEC)
+_SPEC.loader.exec_module(bench)
 
 SIZE = 160
 FACTS = {"date": "2026-11-21", "processor": "a processor", "cores": 2}
@@ -175,6 +182,22 @@ def test_the_json_has_the_rows_with_their_ratios_and_the_machine(tmp_path):
     kept = json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))
     expected = {**dataclasses.asdict(row), "ratio": 4.0, "share": 0.75}
     assert kept == {"machine": FACTS, "rows": [expected]}
+
+
+def test_what_was_measured_is_kept_when_a_later_area_fails(tmp_path, monkeypatch, capsys):
+    def rows(options):
+        yield timing.Row("first", 8.0, 2.0)
+        raise RuntimeError(f"at {options.image_size} px")
+
+    monkeypatch.setattr(bench, "AREAS", ["broken"])
+    monkeypatch.setattr(bench, "PATIENTS", 1)
+    monkeypatch.setitem(sys.modules, "broken_stages", SimpleNamespace(rows=rows))
+    kept = tmp_path / "b.json"
+    with pytest.raises(RuntimeError, match="at 48 px"):
+        bench.main(["--image-size", "48", "--json", str(kept)])
+    assert [row["stage"] for row in json.loads(kept.read_text("utf-8"))["rows"]] == ["first"]
+    assert "| first | 8.00 s | 2.00 s | 4.0× |" in capsys.readouterr().out
+    assert bench.main(["--image-size", "48", "--json", str(kept)]) == 2, "it would be replaced"
 
 
 def test_what_is_told_of_the_machine_names_no_host(monkeypatch):
