@@ -33,6 +33,8 @@ from .experiment_tables import ALL_TABLE_FILES, all_tables
 from .file_lock import take_lock
 from .files import new_folder, output_errors, sha256_of, write_json, write_whole
 from .lihc import imported_as
+from .pretrain_config import PretrainConfig
+from .pretraining import choose_device
 from .processes import WorkerDied, as_finished
 
 STAGE = "experiment"
@@ -82,6 +84,9 @@ def experiment(
         events.warning("experiment.no_weights", "No ImageNet weights are given: its row stays empty. --weights FILE")  # fmt: skip
     folder, options = Path(output), Options(jobs, allow_leakage)
     devices = list(devices) or _all_devices()
+    # Before cohorts and slices are made, which may take an hour.
+    for kind in {device.partition(":")[0] for device in devices}:
+        choose_device(PretrainConfig(device=kind))
     with _held(folder):
         config_sha256 = sha256_of(config_path)
         write_json(

@@ -19,15 +19,18 @@ from .stop_signals import held_back
 
 
 @contextmanager
-def write_whole(path: str | Path, mode: str = "w") -> Iterator[IO]:
+def write_whole(path: str | Path, mode: str = "w", option: str = "--output") -> Iterator[IO]:
     """Open a file that appears under its name only when the block ends without an error.
+
+    Args:
+        option: of the command line, that says where the file goes.
 
     Raises:
         InputError: ``output.not_writable`` or ``output.disk_full``; the old file, if any, is as it was.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    with output_errors(path):
+    with output_errors(path, option):
         try:
             text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
             with open(temporary, mode, **text) as stream:
@@ -149,20 +152,24 @@ def output_errors(path: str | Path, option: str = "--output") -> Iterator[None]:
     """Turn the system's refusals while writing `path`, which `option` gave, into errors that say what to do."""
     try:
         yield
-    except OSError as error:
+    except (OSError, RuntimeError) as raised:
+        # torch, writing into a file of ours, ends with a complaint of its own about what the system refused.
+        error = raised if isinstance(raised, OSError) else raised.__context__
+        if not isinstance(error, OSError):
+            raise
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise InputError(
                 "output.disk_full",
                 "The disk is full; nothing was kept of this output.",
                 file=path,
-                hint=f"Free some space or choose an {option} on another disk.",
+                hint=f"Free some space, or choose {option} on another disk.",
             ) from error
         if error.errno in _NOT_WRITABLE and _concerns(error, Path(path)):
             raise InputError(
                 "output.not_writable",
                 f"Cannot write here ({error.strerror}).",
                 file=path,
-                hint=f"Choose an {option} in a folder that exists and that you may write to.",
+                hint=f"Choose {option} in a folder that exists and that you may write to.",
             ) from error
         raise
 

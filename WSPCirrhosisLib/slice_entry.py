@@ -130,7 +130,7 @@ def entry_name(case: Case, settings: SliceSettings, base: Path) -> str:
 def write_entry(folder: Path, name: str, stack: SliceStack, settings: SliceSettings) -> None:
     file, header = folder / f"{name}.npy", io.BytesIO()
     npy.write_array_header_1_0(header, npy.header_data_from_array_1_0(stack.images))
-    with write_whole(file, "wb") as stream:
+    with write_whole(file, "wb", "--cache") as stream:
         stream.write(header.getbuffer())
         stream.write(stack.images)
     digest = hashlib.sha256(header.getbuffer())
@@ -148,7 +148,7 @@ def write_entry(folder: Path, name: str, stack: SliceStack, settings: SliceSetti
         "plane": vars(stack.plane),
     }
     # Last, because an entry exists once this file does.
-    with write_whole(folder / f"{name}.json", "wb") as stream:
+    with write_whole(folder / f"{name}.json", "wb", "--cache") as stream:
         stream.write(_sealed(entry))
 
 

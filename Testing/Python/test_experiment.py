@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from conftest import REPOSITORY
 from small_cohort import write_cohort
 
@@ -243,6 +244,15 @@ def test_two_processes_share_the_runs_and_none_is_done_twice(small: Path, uninte
     experiment(small, output, devices=["cpu", "cpu"], jobs=2)
     assert {p.name for p in (output / "runs").iterdir()} == {p.name for p in (uninterrupted / "runs").iterdir()}  # fmt: skip
     assert set(results_of(output)) == set(results_of(uninterrupted))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the device that is refused is there")
+def test_a_device_that_is_not_there_is_refused_before_anything_is_made(small: Path):
+    output = small.parent / "no-device"
+    with pytest.raises(InputError) as refused:
+        experiment(small, output, devices=["cpu", "cuda:0"])
+    assert refused.value.code == "device.no_cuda"
+    assert not output.exists()
 
 
 def test_noise_gives_that_share_of_the_patients_another_label(uninterrupted: Path):

@@ -106,6 +106,23 @@ def test_the_systems_refusals_say_what_to_do(tmp_path, number, code):
         raise OSError(number, os.strerror(number))
 
 
+def test_a_full_disk_is_told_of_whatever_torch_makes_of_it(tmp_path):
+    """A file size limit makes the kernel refuse the write half-way, as a full disk does."""
+    script = (
+        "import resource, signal, sys, torch; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (50000, 50000));"
+        "from WSPCirrhosisLib.files import write_whole\n"
+        "with write_whole(sys.argv[1], 'wb') as stream: torch.save(torch.rand(100000), stream)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "checkpoint.pt")],
+        capture_output=True,
+        text=True,
+    )
+    assert "output.disk_full" in done.stderr
+    assert not any(tmp_path.iterdir())
+
+
 def test_an_input_that_cannot_be_read_is_not_blamed_on_the_output(tmp_path):
     with pytest.raises(FileNotFoundError), new_folder(tmp_path / "deep" / "out"):
         (tmp_path / "input").read_text()
