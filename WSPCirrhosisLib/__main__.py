@@ -303,7 +303,11 @@ def _parser(with_pretrain_settings: bool) -> argparse.ArgumentParser:
     command.set_defaults(run=_check)
 
     command = commands.add_parser(
-        "pretrain", parents=[everywhere, jobs], help="train an encoder on weak labels and position"
+        "pretrain",
+        parents=[everywhere, jobs],
+        help="train an encoder on weak labels and position",
+        description="Train an encoder on weak labels and position. Started by torchrun, several processes train on "
+        "one batch together (Docs/Scaling.md).",
     )
     command.add_argument("--cohort", type=Path, required=True, metavar="C.csv")
     command.add_argument("--output", type=Path, required=True, metavar="RUN", help="the run folder")
