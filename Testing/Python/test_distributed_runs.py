@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -172,31 +171,40 @@ def test_a_batch_that_cannot_be_shared_out_evenly_is_refused(cohort, cache, tmp_
     assert not (tmp_path / "run").exists()
 
 
+# The command, whose first process is killed the first time that it has come to step 3.
+KILLED_ONCE = """
+import os, signal, sys
+from WSPCirrhosisLib.__main__ import main
+from WSPCirrhosisLib.pretraining import _Training
+
+def keep_and_tell(training, usual=_Training._keep_and_tell):
+    usual(training)
+    if training._state.step == 3 and os.environ["TORCHELASTIC_RESTART_COUNT"] == os.environ["RANK"] == "0":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+_Training._keep_and_tell = keep_and_tell
+sys.exit(main())
+"""
+
+
 def test_torchrun_goes_on_after_a_kill_bit_for_bit(whole, cohort, cache, tmp_path):
-    run = RunFolder(tmp_path / "run")
+    run, script = RunFolder(tmp_path / "run"), tmp_path / "killed_once.py"
+    script.write_text(KILLED_ONCE, encoding="utf-8")
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    torchrun += ["--nproc-per-node", "2", "--max-restarts", "2", "-m", "WSPCirrhosisLib"]
+    torchrun += ["--nproc-per-node", "2", "--max-restarts", "2", str(script)]
     pretrain = ["pretrain", "--cohort", cohort, "--output", run.path, "--cache", cache, "--resume"]
-    child = subprocess.Popen(
+    done = subprocess.run(
         [*torchrun, *map(str, pretrain), *CONFIG.to_arguments()],
         env={**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
+        timeout=240,
+        check=False,
     )
-    try:
-        deadline = time.monotonic() + 120
-        while len(run.metrics()) < 2:
-            assert child.poll() is None and time.monotonic() < deadline
-            time.sleep(0.02)
-        os.kill(run.heartbeat()["pid"], signal.SIGKILL)
-        out, told = child.communicate(timeout=120)
-    finally:
-        child.kill()
-    assert child.returncode == 0, told
-    assert any("Going on after step" in event.get("message", "") for event in run.events())
+    assert done.returncode == 0, done.stderr
+    assert "Going on after step 3 of 6." in [event.get("message") for event in run.events()]
     assert run.encoder_file.read_bytes() == whole.encoder_file.read_bytes()
-    assert out.count("Encoder: ") == 1
+    assert done.stdout.count("Encoder: ") == 1
 
 
 def test_what_is_stopped_by_the_file_is_not_begun_anew_by_torchrun(whole, cohort, cache, tmp_path):
