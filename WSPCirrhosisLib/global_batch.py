@@ -7,7 +7,7 @@ comes from the process's own rows: their sum is that of the whole batch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -43,26 +43,34 @@ class _Gathered(torch.autograd.Function):
 
 
 def complete_gradients(
-    encoder: Iterable[nn.Parameter], beside: Iterable[nn.Parameter], ranks: Ranks
+    encoder: Iterable[nn.Parameter],
+    parts: Sequence[Tensor],
+    beside: Iterable[nn.Parameter],
+    ranks: Ranks,
 ) -> None:
     """Give every process the gradient of the whole batch's loss, to the last bit the same.
 
     Args:
-        encoder: parameters whose gradients are of the process's own rows: added up.
-        beside: parameters of the heads, whose gradients are whole: their mean, lest rounding lets them drift apart.
+        encoder: parameters whose gradients are still to be set.
+        parts: for each, the gradient of the process's own rows: added up, in float64 if they are.
+        beside: parameters of the heads, whose gradients are set and whole: their mean, lest rounding lets them drift
+            apart.
         ranks: the run's processes.
     """
-    if ranks.count == 1:
-        return
-    parts = [p.grad for p in encoder if p.grad is not None]
     whole = [p.grad for p in beside if p.grad is not None]
-    for gradient in whole:
-        gradient.div_(ranks.count)
-    gradients = parts + whole
+    if ranks.count > 1:
+        _sum_up(parts, whole, ranks)
+    for parameter, gradient in zip(encoder, parts, strict=True):
+        parameter.grad = gradient.to(parameter.dtype)
+
+
+def _sum_up(parts: Sequence[Tensor], whole: Sequence[Tensor], ranks: Ranks) -> None:
+    gradients = [*parts, *whole]
     # One message instead of one a tensor: most are so small that the way costs more than the bytes.
     message = torch.cat([gradient.flatten() for gradient in gradients])
-    ranks.sum_in_place(message)
     sizes = [gradient.numel() for gradient in gradients]
+    message[sum(sizes[: len(parts)]) :].div_(ranks.count)
+    ranks.sum_in_place(message)
     for gradient, summed in zip(gradients, message.split(sizes), strict=True):
         gradient.copy_(summed.view(gradient.shape))
 
