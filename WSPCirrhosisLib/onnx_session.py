@@ -20,6 +20,8 @@ class OnnxSession:
         # Here and not at the top: its import takes a tenth of a second.
         import onnxruntime
 
+        # Windows does not look at the variable that `__init__` sets.
+        onnxruntime.disable_telemetry_events()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
