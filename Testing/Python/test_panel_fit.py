@@ -37,7 +37,8 @@ def state():
         "result": "" if ui.fitResultWidget.isHidden() else ui.fitResultLabel.text,
         "slice": ui.fitSliceLabel.text,
         "volumes": sorted(node.GetName() for node in volumes()),
-        "files": sorted(path.name for path in folder.iterdir() if not path.name.startswith(("ct", "liver"))),
+        # torch keeps a cache of its own in the temporary folder, one for all its processes.
+        "files": sorted(path.name for path in folder.iterdir() if not path.name.startswith(("ct", "liver", "torchinductor_"))),
     }
 
 def volumes():
