@@ -26,7 +26,13 @@ from .evaluation import VERSIONED
 from .events import Events
 from .experiment_cohorts import prepare_cohorts
 from .experiment_comparison import compare
-from .experiment_figures import ALL_FIGURE_FILES, draw_figure_2, draw_roc_curves, figure_files
+from .experiment_figures import (
+    ALL_FIGURE_FILES,
+    draw_ablations,
+    draw_figure_2,
+    draw_roc_curves,
+    figure_files,
+)
 from .experiment_plan import WEAK, Plan, Run, read_plan
 from .experiment_runs import RunResult, carry_out, cut_slices
 from .experiment_tables import ALL_TABLE_FILES, all_tables
@@ -282,13 +288,15 @@ def _write_results(
     """Tables, figures and ``README.md`` with all of them, whole; what an earlier call wrote is written anew."""
     for left in folder.parent.glob(f".{folder.name}.*.part"):  # by a call that was killed
         shutil.rmtree(left)
-    tables = all_tables(plan, compare(plan, results, plan.rows()))
+    cells = compare(plan, results, plan.rows())
+    tables = all_tables(plan, cells)
     known = {"README.md", *ALL_FIGURE_FILES, *ALL_TABLE_FILES}
     with new_folder(folder, overwrite=True, known=known) as made:
         for table in tables:
             table.write(made)
         draw_figure_2(made, plan, results)
         draw_roc_curves(made, plan, results)
+        draw_ablations(made, plan, cells)
         parts = [f"# {plan.title}\n", *_said_first(plan, folder.parent, cohorts)]
         parts += [table.as_markdown() for table in tables[:-1]]
         drawn = [name for name in figure_files(plan) if (made / name).exists()]

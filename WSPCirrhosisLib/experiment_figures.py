@@ -1,4 +1,4 @@
-"""An experiment's pictures: ROC curves of all methods, and the paper's Figure 2, each as PNG and SVG."""
+"""An experiment's pictures: ROC curves, ablations and the paper's Figure 2, each as PNG and SVG."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
@@ -14,7 +15,7 @@ from sklearn.decomposition import PCA
 from .evaluation_figures import COLOURS, DEPTH_COLOURS, DPI, MARKERS
 from .experiment_plan import Plan, Row, Run
 from .experiment_runs import RunResult, read_slices
-from .experiment_tables import COHORT_NAMES, shown
+from .experiment_tables import COHORT_NAMES, Cells, shown
 from .files import write_whole
 from .paper_figures import ENCODER_NAMES
 from .statistics import auc, roc_curve
@@ -23,7 +24,7 @@ from .strong_labels import POSITIVE_CLASS
 # Every figure that any plan leads to, whichever it was that wrote the folder before.
 ALL_FIGURE_FILES = tuple(
     f"{figure}-{encoder}.{ending}"
-    for figure in ("figure-2", "roc")
+    for figure in ("figure-2", "roc", "ablations")
     for encoder in ENCODER_NAMES
     for ending in ("png", "svg")
 )
@@ -64,6 +65,75 @@ def draw_roc_curves(folder: Path, plan: Plan, results: Mapping[Run, RunResult]) 
                 axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.14), ncols=2, frameon=False,
                             fontsize=7.5, title="AUC of pooled probabilities", title_fontsize=7.5)  # fmt: skip
         _save(figure, folder, f"roc-{encoder}")
+
+
+def draw_ablations(folder: Path, plan: Plan, cells: Cells) -> None:
+    """``ablations-ENCODER``: pooled AUC over each setting that was varied, its bars the seeds' standard deviation."""
+    for encoder in plan.encoders:
+        columns = [
+            (title, is_log, rows)
+            for title, is_log, all_rows in (
+                ("width σ of the depth kernel", True, plan.of_sigma()),
+                ("share of weak labels replaced", False, plan.of_noise()),
+                ("batch size", True, plan.of_batch_size()),
+                ("patients with a strong label", True, plan.of_strong_patients()),
+            )
+            if (rows := [row for row in all_rows if row.encoder == encoder and cells[row]])
+        ]
+        if not columns:
+            continue
+        random = next((r for r in plan.main() if (r.name, r.encoder) == ("random", encoder)), None)
+        figure = Figure(
+            figsize=(2.9 * len(columns) + 1.2, 2.3 * len(plan.evaluated)), layout="constrained"
+        )
+        panels = figure.subplots(len(plan.evaluated), len(columns), squeeze=False, sharey="row", sharex="col")  # fmt: skip
+        for (title, is_log, rows), column in zip(columns, panels.T, strict=True):
+            for cohort, axes in zip(plan.evaluated, column, strict=True):
+                axes.spines[["top", "right"]].set_visible(False)
+                if not _draw_ablation(axes, rows, cohort, cells):
+                    axes.set_axis_off()
+                    continue
+                # It was judged with all strong labels there are, so it is no floor where they are fewer.
+                if rows[0].strong_patients is None and cohort in cells.get(random, ()):
+                    axes.axhline(cells[random][cohort].pooled.estimate, color="0.6",
+                                 linewidth=1, linestyle=":", label="random encoder")  # fmt: skip
+                lowest = axes
+            if is_log:
+                lowest.set_xscale("log")
+            values = sorted({row.value for row in rows})
+            lowest.set_xticks(values, [f"{value:g}" for value in values])
+            lowest.minorticks_off()
+            lowest.tick_params(labelbottom=True)
+            lowest.set_xlabel(title)
+        for cohort, axes in zip(plan.evaluated, panels[:, 0], strict=True):
+            axes.set_ylabel(f"AUC, {COHORT_NAMES[cohort]}")
+        named = {}
+        for axes in panels[0]:
+            handles, labels = axes.get_legend_handles_labels()
+            named.update(zip(labels, handles, strict=True))
+        figure.legend(
+            named.values(),
+            named,
+            loc="outside right upper",
+            frameon=False,
+            title=ENCODER_NAMES[encoder],
+        )
+        _save(figure, folder, f"ablations-{encoder}")
+
+
+def _draw_ablation(axes: Axes, rows: Sequence[Row], cohort: str, cells: Cells) -> bool:
+    """A line for each method, WSP's the black one as among the ROC curves; whether there is any."""
+    others = [name for name in dict.fromkeys(row.name for row in rows) if name != "wsp"]
+    for name in dict.fromkeys(row.name for row in rows):
+        own = [row for row in rows if row.name == name and cohort in cells[row]]
+        found = [(row.value, cells[row][cohort]) for row in sorted(own, key=lambda row: row.value)]
+        if found:
+            values, own = zip(*found, strict=True)
+            colour = "black" if name == "wsp" else _COLOURS[others.index(name) % len(_COLOURS)]
+            axes.errorbar(values, [cell.pooled.estimate for cell in own],
+                          [cell.seed_sd or 0 for cell in own], color=colour, marker="o", markersize=3.5,
+                          linewidth=1.4, capsize=2, elinewidth=0.8, label=shown(name))  # fmt: skip
+    return bool(axes.lines)
 
 
 def draw_figure_2(folder: Path, plan: Plan, results: Mapping[Run, RunResult]) -> None:
@@ -151,4 +221,5 @@ def figure_files(plan: Plan) -> Sequence[str]:
     return [
         *(f"figure-2-{encoder}.png" for encoder in plan.encoders),
         *(f"roc-{encoder}.png" for encoder in encoders),
+        *(f"ablations-{encoder}.png" for encoder in plan.encoders),
     ]

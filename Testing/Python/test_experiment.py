@@ -98,7 +98,7 @@ def test_smoke_writes_every_table_and_figure_in_every_form(smoke):
     tables = ("table-1", "table-2", "sigma", "intervals", "figures", "ablation-noise")
     tables += ("ablation-batch-size", "ablation-strong-patients")
     assert {f"{name}.{ending}" for name in tables for ending in ("md", "csv", "tex")} <= names
-    figures = ("figure-2-tinynet", "roc-tinynet")
+    figures = ("figure-2-tinynet", "roc-tinynet", "ablations-tinynet")
     assert {f"{name}.{ending}" for name in figures for ending in ("png", "svg")} <= names
 
 
