@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,15 +25,9 @@ from .pretraining_data import PretrainingData, trainable
 from .run_folder import RunFolder
 from .run_record import check_same, keep_encoder, last_result, run_record
 from .sample_views import SLICES, write_sample_views
+from .step_figures import COLUMNS, STAGE, StepFigures
 from .stop_signals import StopSignals
 from .training_state import TrainingState
-
-STAGE = "pretrain"
-# What a step measures on the device, in the order in which it comes back.
-MEASURED = ("loss", "view_similarity", "other_similarity")
-COLUMNS = ("step", "epoch", *MEASURED, "learning_rate", "slices_per_second")
-# Reading a figure makes the host wait for the device, so it is done once in a while.
-REPORT_SECONDS = 1.0
 
 
 def pretrain(
@@ -61,7 +54,7 @@ def pretrain(
         cache_folder: where slices are kept; in the run folder by default, elsewhere to share them between runs.
         weights_path: for the method ``imagenet``: the published weights (`imagenet_weights`).
         jobs: processes that cut slices.
-        events: hears ``progress`` of the stages ``cache`` and ``pretrain``, and ``metric``.
+        events: hears ``progress`` of the stages ``cache``, ``upload`` and ``pretrain``, and ``metric``.
 
     Returns:
         The last step's figures and counts of what was trained on: none for ``random`` and ``imagenet``, which see no
@@ -96,8 +89,11 @@ def pretrain(
                 if not run.continues:
                     write_json(folder.config_file, record)
 
+                def stop_requested() -> bool:
+                    return signals.requested or run.stop_requested()
+
                 def check_stop() -> None:
-                    if signals.requested or run.stop_requested():
+                    if stop_requested():
                         raise Cancelled(
                             "Stopped before the first step; what was cut of the slices is kept."
                         )
@@ -114,7 +110,7 @@ def pretrain(
                 with _memory_errors(device):
                     state = _begun(run, cohort, data, device, precision, events, ranks)
                 with ranks.told_to_others(), _memory_errors(device), freed_memory_kept():
-                    figures = _Training(run, data, state, events, signals, ranks).run()
+                    figures = _Training(run, data, state, events, stop_requested, ranks).run()
                 encoder = state.encoder
             if not ranks.is_first:
                 return {}
@@ -225,7 +221,7 @@ def choose_device(config: PretrainConfig) -> tuple[torch.device, str]:
 
 
 class _Training:
-    """The loop, and what is told and kept on the way."""
+    """The loop, and when it tells, keeps and stops."""
 
     def __init__(
         self,
@@ -233,115 +229,54 @@ class _Training:
         data: PretrainingData,
         state: TrainingState,
         events: Events,
-        signals: StopSignals,
+        stop_requested: Callable[[], bool],
         ranks: Ranks,
     ) -> None:
         self._run = run
         self._data = data
         self._state = state
-        self._events = events
-        self._signals = signals
+        self._stop_requested = stop_requested
         self._ranks = ranks
-        self._config = state.config
-        self._total = self._config.total_steps
-        self._waiting: list[tuple[int, float, torch.Tensor]] = []
-        self._figures: dict[str, Any] = {}
+        self._total = state.config.total_steps
+        run.step, run.total = state.step, self._total
+        self._figures = StepFigures(run, state.config, state.step, events, draws=ranks.is_first)
 
     def run(self) -> dict[str, Any]:
         """Train to the end and give back the last step's figures."""
-        self._run.step, self._run.total = self._state.step, self._total
-        self._run.begin_metrics(COLUMNS, upto_step=self._state.step)
-        self._curves = None
-        if self._ranks.is_first:
-            self._curves = _curves(self._run, self._state.step, self._events)
-        self._events.progress(STAGE, self._state.step, self._total)
-        self._reported = self._saved = time.monotonic()
-        first = self._state.step
-        on_gpu = self._state.device.type == "cuda"
-        batches = self._data.batches(first, self._total, pinned=on_gpu)
-        try:
-            with closing(batches), torch.backends.cudnn.flags(enabled=True, benchmark=True):
-                for batch in batches:
-                    learning_rate = self._state.learning_rate()
-                    measured = self._state.train_on(batch)
-                    self._waiting.append((self._state.step, learning_rate, measured))
-                    self._run.step = self._state.step
-                    self._keep_and_tell()
-        finally:
-            if self._curves is not None:
-                self._curves.close()
-        return self._figures
+        state = self._state
+        self._saved = time.monotonic()
+        batches = self._data.batches(
+            state.step, self._total, state.device, stop_requested=self._stop_requested
+        )
+        with closing(self._figures), closing(batches):
+            for batch in batches:
+                learning_rate = state.learning_rate()
+                measured = state.train_on(batch)
+                self._figures.add(state.step, learning_rate, measured)
+                self._run.step = state.step
+                self._keep_and_tell()
+        return {**self._figures.last, "slices_on_device": self._data.slices_on_device}
 
     def _keep_and_tell(self) -> None:
         step, ranks = self._state.step, self._ranks
         is_last = step == self._total
         if not (is_last or ranks.meet_after(step)):
             return
-        every_step = self._config.checkpoint_minutes == 0
-        stop = self._signals.requested or self._run.stop_requested()
-        stop = ranks.meet(step, every_step, stop)
-        now = time.monotonic()
-        save = stop or is_last or now - self._saved >= 60 * self._config.checkpoint_minutes
+        minutes = self._state.config.checkpoint_minutes
+        stop = ranks.meet(step, minutes == 0, self._stop_requested())
+        save = stop or is_last or time.monotonic() - self._saved >= 60 * minutes
         # All processes look at the loss in the same step: when it is no number, each ends by itself.
-        if save or ranks.count > 1 or now - self._reported >= REPORT_SECONDS:
+        if save or ranks.count > 1:
             # Before the checkpoint, so that weights which are no numbers are never kept.
-            self._report()
+            self._figures.tell_all()
+        else:
+            self._figures.tell_some()
         if save and ranks.is_first:
             self._state.save(self._run.folder.checkpoint_file, self._data.cache.sha256)
             self._saved = time.monotonic()
             self._run.checkpoint_written(self._state.step)
         if stop and not is_last:
             raise Cancelled(f"Stopped after step {step} of {self._total}, saved.")
-
-    def _report(self) -> None:
-        values = torch.stack([measured for _, _, measured in self._waiting]).tolist()
-        now = time.monotonic()
-        pace = len(values) * self._config.batch_size / max(now - self._reported, 1e-9)
-        rows = []
-        for (step, learning_rate, _), figures in zip(self._waiting, values, strict=True):
-            epoch = (step - 1) // self._config.steps_per_epoch + 1
-            rows.append((step, epoch, *figures, learning_rate, round(pace, 2)))
-        self._waiting, self._reported = [], now
-        self._run.add_metrics(rows)
-        for row in rows:
-            self._figures = dict(zip(COLUMNS, row, strict=True))
-            self._draw(self._figures)
-            if not math.isfinite(self._figures["loss"]):
-                raise self._diverged()
-        step = self._figures["step"]
-        self._events.metric(STAGE, **self._figures)
-        self._events.progress(
-            STAGE, step, self._total, epoch=self._figures["epoch"], loss=self._figures["loss"]
-        )
-
-    def _diverged(self) -> InputError:
-        if self._run.checkpoint_step is not None:
-            kept = f"the last checkpoint is that of step {self._run.checkpoint_step}"
-        elif self._run.continues:
-            kept = "no checkpoint had been written"
-        else:
-            kept = "no checkpoint had been written, and nothing is kept of the run"
-            self._run.leaves_nothing = True
-        return InputError(
-            "pretrain.diverged",
-            f"The loss is {self._figures['loss']} at step {self._figures['step']}; {kept}.",
-            hint="Start anew with a lower --learning-rate, a higher --temperature, or --precision float32.",
-        )
-
-    def _draw(self, figures: dict[str, Any]) -> None:
-        if self._curves is not None:
-            for name in COLUMNS[2:]:
-                self._curves.add_scalar(f"{STAGE}/{name}", figures[name], figures["step"])
-
-
-def _curves(run: HeldRun, step: int, events: Events) -> Any:
-    """A TensorBoard writer, or None where TensorBoard is not installed: metrics.csv holds the same figures."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        events.log("TensorBoard is not installed; the curves are in metrics.csv only.")
-        return None
-    return SummaryWriter(str(run.folder.tensorboard_folder), purge_step=step + 1 if step else None)
 
 
 @contextmanager

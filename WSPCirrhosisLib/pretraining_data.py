@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -20,8 +20,9 @@ from .events import Events
 from .kernels import BatchKernel
 from .methods import SUPERVISED
 from .pretrain_config import PretrainConfig
-from .sampling import BalancedSampler, Batch, label_codes
+from .sampling import BalancedSampler, label_codes
 from .slice_cache import SliceCache
+from .slice_sources import CachedSlices, ResidentSlices, SliceSource, resident, room_on
 
 # Reading a CT takes memory of its own: more processes than this rarely help and often swap.
 MOST_JOBS = 4
@@ -34,16 +35,12 @@ class TrainingBatch:
     kernel: (B, B), whose rows are made where the loss is computed.
     labels: (B,) int64 codes of the weak labels, `sampling.UNLABELLED` where missing.
 
-    All on the CPU.
+    The images may be on the training device already.
     """
 
     images: Tensor
     kernel: Tensor | BatchKernel
     labels: Tensor
-
-    def pinned(self) -> TrainingBatch:
-        """In memory that a GPU reads without waiting."""
-        return TrainingBatch(*(getattr(self, part.name).pin_memory() for part in fields(self)))
 
 
 def trainable(cohort: Cohort, config: PretrainConfig, events: Events) -> Cohort:
@@ -81,6 +78,7 @@ class PretrainingData:
     Attributes:
         config: of the run.
         class_count: weak labels that occur.
+        slices_on_device: whether batches come from the memory of the training device.
 
     Raises:
         InputError: ``cohort.*``, ``pretrain.too_many_classes``, ``output.*``.
@@ -98,6 +96,9 @@ class PretrainingData:
         ranks: Ranks = ALONE,
     ) -> None:
         self.config = config
+        self.slices_on_device = False
+        self._events = events
+        self._ranks = ranks
         self._rows = ranks.rows(config.batch_size)
         column, cores = config.weak_label_column, os.cpu_count() or 1
         has_column = column in cohort.columns
@@ -143,35 +144,83 @@ class PretrainingData:
             )
 
     def batch(self, step: int) -> TrainingBatch:
+        """The batch of a step, read from the cache, on the CPU."""
+        cpu = torch.device("cpu")
+        return TrainingBatch(*self._parts(step, CachedSlices(self.cache, cpu)))
+
+    def first_images(self, count: int) -> Tensor:
+        """(count, 1, S, S) uint8: the first rows of the run's first batch, whoever encodes them."""
+        drawn = self._sampler.draw(0)
+        images = self.cache.gather(drawn.scans[:count], drawn.slices[:count])
+        return torch.from_numpy(images)[:, None]
+
+    def batches(
+        self,
+        first: int,
+        last: int,
+        device: torch.device,
+        *,
+        stop_requested: Callable[[], bool] = lambda: False,
+        room: int | None = None,
+    ) -> Iterator[TrainingBatch]:
+        """The batches of steps `first` … `last` − 1, each read while the one before is computed with.
+
+        When the first has been computed with, what memory a step takes is known, and all slices are brought to the
+        device if they fit beside it. Every process does so for itself: batches are drawn from the whole cohort.
+
+        Args:
+            device: that trains; images are on it, the rest is on the CPU, pinned for a GPU.
+            stop_requested: ends bringing slices to the device; batches go on.
+            room: bytes that slices may take on the device, instead of asking it.
+        """
+        if first >= last:
+            return
+        source: SliceSource = CachedSlices(self.cache, device)
+        on_gpu = device.type == "cuda"
+
+        def parts(step: int) -> tuple[Tensor, Tensor | BatchKernel, Tensor]:
+            read = self._parts(step, source)
+            return tuple(part.pin_memory() for part in read) if on_gpu else read
+
+        yield _placed(source, *parts(first))
+        if first + 1 == last:
+            return
+        with self._ranks.together():
+            source = self._resident(device, room, stop_requested) or source
+        # A thread begins on the first GPU of the machine, whichever its process has.
+        begin = partial(torch.cuda.set_device, torch.cuda.current_device()) if on_gpu else None
+        with ThreadPoolExecutor(1, initializer=begin) as reader:
+            coming = reader.submit(parts, first + 1)
+            for step in range(first + 1, last):
+                read = coming.result()
+                if step + 1 < last:
+                    coming = reader.submit(parts, step + 1)
+                yield _placed(source, *read)
+
+    def _parts(self, step: int, source: SliceSource) -> tuple[Tensor, Tensor | BatchKernel, Tensor]:
         drawn = self._sampler.draw(step)
         depths = torch.from_numpy(self.cache.depths(drawn.scans, drawn.slices))
-        return TrainingBatch(
-            self._images(drawn, self._rows),
+        return (
+            source.fetch(drawn.scans[self._rows], drawn.slices[self._rows]),
             self._kernel.of_batch(drawn.scans, depths),
             torch.from_numpy(self._codes[drawn.scans]),
         )
 
-    def first_images(self, count: int) -> Tensor:
-        """(count, 1, S, S) uint8: the first rows of the run's first batch, whoever encodes them."""
-        return self._images(self._sampler.draw(0), slice(count))
+    def _resident(
+        self, device: torch.device, room: int | None, stop_requested: Callable[[], bool]
+    ) -> ResidentSlices | None:
+        room = room_on(device) if room is None else room
+        if room is None:
+            return None
+        slices = resident(self.cache, device, room, self._events, stop_requested)
+        self.slices_on_device = slices is not None
+        return slices
 
-    def _images(self, drawn: Batch, rows: slice) -> Tensor:
-        return torch.from_numpy(self.cache.gather(drawn.scans[rows], drawn.slices[rows]))[:, None]
 
-    def batches(self, first: int, last: int, pinned: bool) -> Iterator[TrainingBatch]:
-        """The batches of steps `first` … `last` − 1, each read while the one before is computed with."""
-
-        def read(step: int) -> TrainingBatch:
-            batch = self.batch(step)
-            return batch.pinned() if pinned else batch
-
-        with ThreadPoolExecutor(1) as reader:
-            coming = reader.submit(read, first) if first < last else None
-            for step in range(first, last):
-                batch = coming.result()
-                if step + 1 < last:
-                    coming = reader.submit(read, step + 1)
-                yield batch
+def _placed(
+    source: SliceSource, fetched: Tensor, kernel: Tensor | BatchKernel, labels: Tensor
+) -> TrainingBatch:
+    return TrainingBatch(source.place(fetched), kernel, labels)
 
 
 def _opened(

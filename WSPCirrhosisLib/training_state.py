@@ -62,6 +62,8 @@ class TrainingState:
             fused=device.type == "cuda",
         )
 
+    # cuDNN tries its algorithms once for each shape, and a run has but one of each.
+    @torch.backends.cudnn.flags(enabled=True, benchmark=True)
     def train_on(self, batch: TrainingBatch) -> Tensor:
         """One step → loss, mean cosine of the two views of a slice, and mean cosine of all others (near 1: collapsed),
         (3,) float32 on the device.

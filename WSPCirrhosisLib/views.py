@@ -74,6 +74,9 @@ class Views:
 
     def apply(self, images: Tensor, theta: Tensor) -> Tensor:
         """Images (N, 1, S, S) and what `prepare` made for them (2N, 2, 3) → views, as by `__call__`."""
+        if images.is_cuda:
+            # From other memory the copy begins when the device has done all that it was given before.
+            theta = theta.pin_memory()
         theta = theta.to(images.device, non_blocking=True).unflatten(0, (2, -1))
         views = images.new_empty(2, *images.shape, dtype=torch.float32)
         at_once = IMAGES_AT_ONCE.get(images.device.type, IMAGES_AT_ONCE["cpu"])

@@ -183,7 +183,7 @@ class RunSteps:
             check_stop=lambda: None,
         )
         self.state = TrainingState(config, device, config.precision, self.data.class_count)
-        self._batches = self.data.batches(0, config.total_steps, pinned=device.type == "cuda")
+        self._batches = self.data.batches(0, config.total_steps, device)
 
     def next_batch(self) -> TrainingBatch:
         return next(self._batches)
