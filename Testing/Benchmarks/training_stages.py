@@ -6,12 +6,14 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import faster_networks
 import textbook
 import torch
+from bare_network import BareNetwork, descend, ready_images
 from kept_memory import as_in_a_run
 from textbook_networks import textbook_network
 from timing import Options, Row, compare, in_turns, waited
-from torch import Tensor, nn
+from torch import Tensor
 
 from WSPCirrhosisLib.cohort import read_cohort
 from WSPCirrhosisLib.events import Events
@@ -88,6 +90,9 @@ def steps(options: Options, encoder: str, batch_size: int) -> Iterator[Row]:
         sources.append(source)
         ways[f"{precision} step"] = source.step
         ways[f"{precision} network"] = BareNetwork(config).step
+    if device == "cuda":
+        sources.append(RunSteps(options.cohort, options.folder, configs["bfloat16"], room=0))
+        ways["from the cache"] = sources[-1].step
     repeated = {name: waited(_times(way, at_once), device) for name, way in ways.items()}
     try:
         kept = {name: as_in_a_run for name in ways if not name.startswith("textbook")}
@@ -110,38 +115,22 @@ def steps(options: Options, encoder: str, batch_size: int) -> Iterator[Row]:
             taken[f"{precision} network"],
             "the network alone",
         )
+    if device == "cuda":
+        yield Row(
+            f"step, slices sent to the device {what}bfloat16)",
+            taken["textbook step"],
+            taken["from the cache"],
+            taken["bfloat16 network"],
+            "the network alone",
+        )
+        torch.cuda.empty_cache()
+        yield from faster_networks.rows(options, configs["bfloat16"], f"{what}bfloat16)")
 
 
 def precisions_of(device: str) -> tuple[str, ...]:
     """``float32``, and ``bfloat16`` where the processor has units for it: emulated it says nothing."""
     on_cpu = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return ("float32", "bfloat16") if device == "cuda" or on_cpu else ("float32",)
-
-
-class BareNetwork:
-    """Encoder, head and Adam as a run has them, on images that lie ready in its memory format."""
-
-    def __init__(self, config: PretrainConfig) -> None:
-        device = torch.device(config.device)
-        state = TrainingState(config, device, config.precision, class_count=4)
-        self.modules = nn.ModuleList([state.encoder, state.objective.head]).train()
-        self._optimizer = torch.optim.Adam(
-            self.modules.parameters(), lr=1e-4, weight_decay=1e-4, fused=device.type == "cuda"
-        )
-        self._images = ready_images(config).contiguous(memory_format=torch.channels_last)
-        self._bfloat16 = config.precision == "bfloat16"
-
-    def step(self) -> None:
-        encoder, head = self.modules
-        with torch.autocast(self._images.device.type, torch.bfloat16, enabled=self._bfloat16):
-            representation = encoder(self._images)
-        _descend(head(representation.float()), self._optimizer)
-
-
-def ready_images(config: PretrainConfig) -> Tensor:
-    """(2B, 1, S, S) float32 in [0, 1] on the run's device."""
-    shape = (2 * config.batch_size, 1, config.image_size, config.image_size)
-    return torch.rand(shape, device=config.device)
 
 
 class _TextbookSteps:
@@ -160,7 +149,7 @@ class _TextbookSteps:
         self._training.step(*next(self._batches))
 
     def network_step(self) -> None:
-        _descend(self._training.network(self._images), self._training.optimizer)
+        descend(self._training.network(self._images), self._training.optimizer)
 
 
 class RunSteps:
@@ -170,9 +159,12 @@ class RunSteps:
         cohort: its table.
         folder: for the slice cache; runs of one image size share it.
         config: of the run, with device and precision named.
+        room: as for `PretrainingData.batches`.
     """
 
-    def __init__(self, cohort: Path, folder: Path, config: PretrainConfig) -> None:
+    def __init__(
+        self, cohort: Path, folder: Path, config: PretrainConfig, room: int | None = None
+    ) -> None:
         device = torch.device(config.device)
         self.data = PretrainingData(
             read_cohort(cohort),
@@ -183,7 +175,7 @@ class RunSteps:
             check_stop=lambda: None,
         )
         self.state = TrainingState(config, device, config.precision, self.data.class_count)
-        self._batches = self.data.batches(0, config.total_steps, device)
+        self._batches = self.data.batches(0, config.total_steps, device, room=room)
 
     def next_batch(self) -> TrainingBatch:
         return next(self._batches)
@@ -196,13 +188,6 @@ class RunSteps:
 
     def close(self) -> None:
         self._batches.close()
-
-
-def _descend(latents: Tensor, optimizer: torch.optim.Optimizer) -> None:
-    """Backward from a loss that costs nothing, and a step of the optimiser."""
-    optimizer.zero_grad(set_to_none=True)
-    latents.square().mean().backward()
-    optimizer.step()
 
 
 def _times(way: Callable[[], object], count: int) -> Callable[[], None]:

@@ -23,6 +23,7 @@ from WSPCirrhosisLib.views import Views
 
 sys.path.insert(0, str(REPOSITORY / "Testing" / "Benchmarks"))
 
+import faster_networks
 import textbook
 import timeline
 import timing
@@ -130,6 +131,15 @@ def test_a_bare_network_takes_a_step(cohort):
     before = [parameter.detach().clone() for parameter in bare.modules.parameters()]
     bare.step()
     assert not any(map(torch.equal, before, bare.modules.parameters()))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is here")
+def test_a_faster_network_that_does_not_work_here_costs_no_other_figure(monkeypatch, capsys):
+    monkeypatch.setattr(faster_networks, "WAYS", {"CUDA graph": faster_networks.graphed_step})
+    config = PretrainConfig(image_size=SIZE, batch_size=2, device="cpu", precision="float32")
+    options = timing.Options(None, None, SIZE, "cpu", 1)
+    assert list(faster_networks.rows(options, config, "(here)")) == []
+    assert "network alone, CUDA graph (here): RuntimeError" in capsys.readouterr().err
 
 
 def test_ways_are_run_in_turns_once_more_than_they_are_timed():
