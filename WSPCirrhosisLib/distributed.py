@@ -11,8 +11,10 @@ from __future__ import annotations
 import json
 import math
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -230,10 +232,11 @@ def joined(batch_size: int, device: torch.device) -> Iterator[Ranks]:
     backend = "nccl" if device.type == "cuda" else "gloo"
     try:
         store, rank, count = next(dist.rendezvous("env://"))
-        # torchrun may keep its store over a restart, with the addresses of processes that are gone.
-        store = dist.PrefixStore(f"restart-{launch.restarts}-of-{count}", store)
+        store = dist.PrefixStore(_round_name(store, rank, count), store)
         dist.init_process_group(backend, store=store, rank=rank, world_size=count)
         ranks = Ranks(launch, store)
+        # Each machine's torchrun counts only the deaths that it saw itself.
+        ranks.launch = replace(launch, restarts=ranks.largest(launch.restarts)[0])
     except RuntimeError as error:
         raise InputError(
             "distributed.process_lost",
@@ -248,6 +251,32 @@ def joined(batch_size: int, device: torch.device) -> Iterator[Ranks]:
             dist.destroy_process_group()
         raise
     dist.destroy_process_group()
+
+
+def _round_name(store: dist.Store, rank: int, count: int) -> str:
+    """A name that the processes which were begun together agree upon, and no earlier ones had.
+
+    torchrun may keep its store over a restart, with the addresses of processes that are gone, and says nowhere which
+    start this is: its count of restarts differs between machines. So whoever is new shows a token of its own, and the
+    first process gives the name to every token that it sees until all have said that they know it.
+    """
+    own = uuid.uuid4().hex
+    if rank > 0:
+        store.set(f"wsp-token/{rank}", own)
+        name = store.get(f"wsp-name/{own}").decode()
+        store.set(f"wsp-joined/{name}/{rank}", "")
+        return name
+    missing = list(range(1, count))
+    until = time.monotonic() + store.timeout.total_seconds()
+    while missing and time.monotonic() < until:
+        for other in missing:
+            if store.check([f"wsp-token/{other}"]):
+                store.set(f"wsp-name/{store.get(f'wsp-token/{other}').decode()}", own)
+        time.sleep(0.01)
+        missing = [other for other in missing if not store.check([f"wsp-joined/{own}/{other}"])]
+    if missing:
+        raise RuntimeError(f"processes {missing} do not come")
+    return own
 
 
 def _refuse_unfit(launch: Launch, batch_size: int, device: torch.device) -> None:

@@ -17,7 +17,8 @@ class Launch:
         rank: its number among all, from 0; the first writes what the run leaves.
         count: all of them, on all machines.
         local_rank, local_count: the same on this machine.
-        restarts: how often ``torchrun`` has begun them anew after one had died.
+        restarts: how often this machine's ``torchrun`` has begun its processes anew after one of them had died; other
+            machines may count differently.
     """
 
     rank: int = 0

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ from conftest import REPOSITORY
 from ranks import run_ranks
 from safetensors.numpy import load_file
 from small_cohort import write_cohort
+from torch.distributed import TCPStore
 
-from WSPCirrhosisLib.distributed import OtherProcessFailed
+from WSPCirrhosisLib.distributed import OtherProcessFailed, _round_name
 from WSPCirrhosisLib.errors import Cancelled, InputError
 from WSPCirrhosisLib.events import Events
 from WSPCirrhosisLib.pretrain_config import PretrainConfig
@@ -217,8 +219,21 @@ def test_what_is_stopped_by_the_file_is_not_begun_anew_by_torchrun(whole, cohort
 
 
 def train_restarted(cohort: Path, run: Path, cache: Path) -> dict:
-    os.environ["TORCHELASTIC_RESTART_COUNT"] = "1"
+    # As on two machines: the torchrun of the second saw a process die, that of the first began its own anew for it.
+    os.environ["TORCHELASTIC_RESTART_COUNT"] = os.environ["RANK"]
     return train(cohort, run, cache, resume=True)
+
+
+def test_processes_that_are_begun_anew_find_one_another_in_a_store_that_earlier_ones_used():
+    server = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+
+    def name(rank: int) -> str:
+        return _round_name(TCPStore("127.0.0.1", server.port), rank, count=3)
+
+    with ThreadPoolExecutor(3) as at_once:
+        rounds = [set(at_once.map(name, order)) for order in ([0, 1, 2], [2, 1, 0], [1, 0, 2])]
+    assert [len(names) for names in rounds] == [1, 1, 1]
+    assert len(set.union(*rounds)) == 3
 
 
 def test_commands_that_share_no_work_out_are_refused_under_torchrun(command, tmp_path):
