@@ -26,6 +26,11 @@ CHECKPOINT_FORMAT = 2
 class TrainingState:
     """Encoder, the networks that train it and Adam after `step` steps.
 
+    What a CUDA device gets otherwise than a CPU: the batch in one piece, Adam in one fused kernel, and convolutions that
+    cuDNN may compute in TF32 where the precision is ``float32`` (torch's default; heads and loss are full float32). On
+    both, weights and maps are channels-last. A step only gives the device work: copies to it come from pinned memory and
+    do not block, and nothing is read back (`step_figures`). So the host is ahead of the device, and reads the next batch.
+
     Args:
         config: of the run; its method trains.
         device: where it is trained.
