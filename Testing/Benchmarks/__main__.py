@@ -13,6 +13,7 @@ import importlib
 import signal
 import sys
 import tempfile
+import traceback
 from collections.abc import Collection
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ import torch
 from timing import Options, Row, as_table, machine, write_rows
 
 from WSPCirrhosisLib.__main__ import count
-from WSPCirrhosisLib.errors import BAD_INPUT, DONE, InputError
+from WSPCirrhosisLib.errors import BAD_INPUT, DONE, SOME_FAILED, InputError
 from WSPCirrhosisLib.events import Events, terminal
 from WSPCirrhosisLib.files import refuse_existing
 from WSPCirrhosisLib.phantom import make_cohort
@@ -40,18 +41,22 @@ def main(arguments: list[str] | None = None) -> int:
         _say("There is no CUDA device here.")
         return BAD_INPUT
     try:
-        _measure(asked)
+        failed = _measure(asked)
     except InputError as error:
         Events(terminal()).error(**error.as_event())
         return BAD_INPUT
-    return DONE
+    if failed:
+        _say(f"Failed, see above: {', '.join(failed)}")
+    return SOME_FAILED if failed else DONE
 
 
-def _measure(asked: argparse.Namespace) -> None:
+def _measure(asked: argparse.Namespace) -> list[str]:
+    """Measure what is asked for, keep and print it; gives back the areas that failed, which cost the others nothing."""
     facts = machine(asked.device)
     path = asked.json or _unused(BUILD, f"bench-{asked.device}-{facts['date']}")
     refuse_existing(path)
     rows: list[Row] = []
+    failed = []
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         _say(f"{PATIENTS} phantoms of {asked.image_size} px to measure on")
         cohort = make_cohort(
@@ -69,15 +74,20 @@ def _measure(asked: argparse.Namespace) -> None:
                     asked.rounds,
                     tuple(asked.encoders),
                 )
-                for row in importlib.import_module(f"{area}_stages").rows(options):
-                    _say(_progress(row))
-                    rows.append(row)
+                try:
+                    for row in importlib.import_module(f"{area}_stages").rows(options):
+                        _say(_progress(row))
+                        rows.append(row)
+                except Exception:
+                    traceback.print_exc()
+                    failed.append(area)
         finally:
-            # What was measured before Ctrl+C or a defect took minutes, too.
+            # What was measured before Ctrl+C took minutes, too.
             if rows:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_rows(path, rows, facts)
                 print(as_table(rows, facts))
+    return failed
 
 
 def _parser() -> argparse.ArgumentParser:

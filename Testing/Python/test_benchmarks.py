@@ -194,19 +194,25 @@ def test_the_json_has_the_rows_with_their_ratios_and_the_machine(tmp_path):
     assert kept == {"machine": FACTS, "rows": [expected]}
 
 
-def test_what_was_measured_is_kept_when_a_later_area_fails(tmp_path, monkeypatch, capsys):
-    def rows(options):
+def test_an_area_that_fails_costs_no_other_figure(tmp_path, monkeypatch, capsys):
+    def broken(options):
         yield timing.Row("first", 8.0, 2.0)
         raise RuntimeError(f"at {options.image_size} px")
 
-    monkeypatch.setattr(bench, "AREAS", ["broken"])
+    def whole(options):
+        yield timing.Row("second", 8.0, 1.0)
+
+    monkeypatch.setattr(bench, "AREAS", ["broken", "whole"])
     monkeypatch.setattr(bench, "PATIENTS", 1)
-    monkeypatch.setitem(sys.modules, "broken_stages", SimpleNamespace(rows=rows))
+    monkeypatch.setitem(sys.modules, "broken_stages", SimpleNamespace(rows=broken))
+    monkeypatch.setitem(sys.modules, "whole_stages", SimpleNamespace(rows=whole))
     kept = tmp_path / "b.json"
-    with pytest.raises(RuntimeError, match="at 48 px"):
-        bench.main(["--image-size", "48", "--json", str(kept)])
-    assert [row["stage"] for row in json.loads(kept.read_text("utf-8"))["rows"]] == ["first"]
-    assert "| first | 8.00 s | 2.00 s | 4.0× |" in capsys.readouterr().out
+    assert bench.main(["--image-size", "48", "--json", str(kept)]) == 3
+    told = capsys.readouterr()
+    assert "RuntimeError: at 48 px" in told.err and "Failed, see above: broken" in told.err
+    stages = [row["stage"] for row in json.loads(kept.read_text("utf-8"))["rows"]]
+    assert stages == ["first", "second"]
+    assert "| first | 8.00 s | 2.00 s | 4.0× |" in told.out
     assert bench.main(["--image-size", "48", "--json", str(kept)]) == 2, "it would be replaced"
 
 
