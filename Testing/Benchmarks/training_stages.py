@@ -35,13 +35,8 @@ def rows(options: Options) -> Iterator[Row]:
     """Views alone; then for each encoder its network alone and whole steps."""
     yield views(options)
     for encoder, batch_size in ON_CPU if options.device == "cpu" else ON_CUDA:
-        if encoder not in options.encoders:
-            continue
-        try:
+        if encoder in options.encoders:
             yield from steps(options, encoder, batch_size)
-        except torch.cuda.OutOfMemoryError:
-            print(f"step ({encoder}, B = {batch_size}): not enough GPU memory", file=sys.stderr)
-            torch.cuda.empty_cache()
 
 
 def views(options: Options, batch_size: int = 64) -> Row:
@@ -93,38 +88,46 @@ def steps(options: Options, encoder: str, batch_size: int) -> Iterator[Row]:
     if device == "cuda":
         sources.append(RunSteps(options.cohort, options.folder, configs["bfloat16"], room=0))
         ways["from the cache"] = sources[-1].step
-    repeated = {name: waited(_times(way, at_once), device) for name, way in ways.items()}
+    what = f"({encoder}, B = {batch_size}, {size} px, "
     try:
+        if device == "cuda":
+            ways = _fitting(ways, what)
+        repeated = {name: waited(_times(way, at_once), device) for name, way in ways.items()}
         kept = {name: as_in_a_run for name in ways if not name.startswith("textbook")}
         taken = in_turns(repeated, max(1, options.rounds // 2), kept)
     finally:
         for source in sources:
             source.close()
     taken = {name: seconds / at_once for name, seconds in taken.items()}
-    what = f"({encoder}, B = {batch_size}, {size} px, "
-    for precision in precisions:
-        yield Row(
-            f"network alone {what}{precision})",
-            taken["textbook network"],
-            taken[f"{precision} network"],
-        )
-        yield Row(
-            f"step {what}{precision})",
-            taken["textbook step"],
-            taken[f"{precision} step"],
-            taken[f"{precision} network"],
-            "the network alone",
-        )
+    rows_of = [(f"step {what}{p})", f"{p} step", f"{p} network") for p in precisions]
     if device == "cuda":
-        yield Row(
-            f"step, slices sent to the device {what}bfloat16)",
-            taken["textbook step"],
-            taken["from the cache"],
-            taken["bfloat16 network"],
-            "the network alone",
-        )
+        sent = f"step, slices sent to the device {what}bfloat16)"
+        rows_of.append((sent, "from the cache", "bfloat16 network"))
+    for precision in precisions:
+        network = f"{precision} network"
+        if network in taken:
+            stage = f"network alone {what}{precision})"
+            yield Row(stage, taken.get("textbook network"), taken[network])
+    for stage, ours, limit in rows_of:
+        if ours in taken and limit in taken:
+            textbook_step = taken.get("textbook step")
+            yield Row(stage, textbook_step, taken[ours], taken[limit], "the network alone")
+    if device == "cuda":
         torch.cuda.empty_cache()
         yield from faster_networks.rows(options, configs["bfloat16"], f"{what}bfloat16)")
+
+
+def _fitting(ways: dict[str, Callable[[], object]], what: str) -> dict[str, Callable[[], object]]:
+    """The ways for which a GPU's memory is enough; of the others it is said."""
+    fitting = {}
+    for name, way in ways.items():
+        try:
+            way()
+        except torch.cuda.OutOfMemoryError:
+            print(f"{name} {what[:-2]}): not enough GPU memory", file=sys.stderr)
+        else:
+            fitting[name] = way
+    return fitting
 
 
 def precisions_of(device: str) -> tuple[str, ...]:
