@@ -18,6 +18,7 @@ from .cohort import Case, Cohort, read_case, within_cohort
 from .errors import InputError
 from .events import Events
 from .files import output_errors, unfinished_in
+from .freed_memory import freed_memory_kept, keep_freed_memory
 from .processes import in_processes
 from .slice_entry import CachedScan, damaged, entry_name, read_entry, write_entry
 from .slices import SliceSettings
@@ -74,7 +75,9 @@ class SliceCache:
         events.progress("cache", done, len(names))
         store = partial(_store, settings=settings, folder=folder)
         work = [(cohort.cases[n], names[n]) for n in missing]
-        with closing(in_processes(store, work, jobs)) as outcomes:
+        read = in_processes(store, work, jobs, (keep_freed_memory, ()))
+        # Around it all, too: with one job it is this process that reads.
+        with freed_memory_kept(), closing(read) as outcomes:
             for n, error in zip(missing, outcomes, strict=True):
                 if error is not None:
                     _raise_if_ours(error)

@@ -74,9 +74,17 @@ def read_volume(path: str | Path) -> Volume:
     require_existing(path, "volume")
     image = read_dicom_series(path) if path.is_dir() else read_image(path, "volume")
     stored = StoredGrid.of(image)
-    hu = stored.to_canonical(_as_hu(sitk.GetArrayViewFromImage(image), path))
+    hu = stored.to_canonical(_as_hu(np.asarray(_Voxels(image)), path))
     _check_extent(hu.shape, stored.canonical_spacing_mm(), path)
     return Volume(hu, stored.canonical_spacing_mm(), stored.canonical_affine(), stored)
+
+
+class _Voxels:
+    """An image's voxels for `numpy.asarray`, whose array keeps the image, and with it them, in memory."""
+
+    def __init__(self, image: sitk.Image) -> None:
+        self._image = image
+        self.__array_interface__ = sitk.GetArrayViewFromImage(image).__array_interface__
 
 
 def _as_hu(stored: np.ndarray, path: Path) -> np.ndarray:
@@ -91,7 +99,9 @@ def _as_hu(stored: np.ndarray, path: Path) -> np.ndarray:
                 file=path,
                 hint="Export the scan again, or fill them with −1024 HU (air).",
             )
-    lowest, highest = stored.min(), stored.max()
+    # Plane by plane, so that the second look finds it in the processor's cache.
+    extremes = np.array([(plane.min(), plane.max()) for plane in stored])
+    lowest, highest = extremes.min(), extremes.max()
     if lowest == highest:
         raise InputError(
             "volume.constant",
@@ -108,8 +118,8 @@ def _as_hu(stored: np.ndarray, path: Path) -> np.ndarray:
         )
     fits_int16 = lowest >= -32768 and highest <= 32767
     if fits_int16 and (stored.dtype.kind in "iu" or np.array_equal(stored, np.rint(stored))):
-        return stored.astype(np.int16)
-    return stored.astype(np.float32)
+        return stored.astype(np.int16, copy=False)
+    return stored.astype(np.float32, copy=False)
 
 
 def _check_extent(shape, spacing_mm, path: Path) -> None:

@@ -49,6 +49,16 @@ def test_a_label_is_chosen_by_its_number(volume, liver_array, tmp_path):
         read_mask(f"{path}#7", volume)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.float64])
+def test_a_label_of_a_single_voxel_is_found_wherever_it_lies(volume, tmp_path, kind):
+    for place in ((0, 0, 0), (1, 2, 4), (6, 6, 6)):
+        labels = np.full((7, 7, 7), 5, kind)  # an odd number of voxels
+        labels[place] = 3
+        path = write_image(image_of(labels), tmp_path / "organs.nrrd")
+        with pytest.raises(InputError, match=r"2 labels \(3, 5\).*mask.several_labels"):
+            read_mask(path, volume)
+
+
 @pytest.mark.parametrize("space", ["left-posterior-superior", "right-anterior-superior"])
 def test_a_segment_is_chosen_by_its_name_in_overlapping_layers(
     volume, liver_array, tmp_path, space

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 
 import numpy as np
@@ -126,3 +127,12 @@ def test_a_real_ct_is_read_and_its_slices_are_padded_to_a_square():
     assert stack.images.shape == (21, 512, 512)
     assert stack.plane.resized == (424, 512) and stack.plane.offset == (44, 0)
     assert not stack.images[:, :44].any() and stack.images[:, 44:468].any(axis=(0, 2)).mean() > 0.9
+
+
+def test_the_voxels_outlive_all_else_of_a_volume(ct_array, tmp_path):
+    path = write_image(image_of(ct_array), tmp_path / "ct.nrrd")
+    hu = read_volume(path).hu
+    gc.collect()
+    for _ in range(8):  # would take the place of voxels that nobody holds any more
+        read_volume(write_image(image_of(-ct_array), tmp_path / "other.nrrd"))
+    assert np.array_equal(hu, ct_array)
