@@ -57,8 +57,8 @@ def pretrain(
         events: hears ``progress`` of the stages ``cache``, ``upload`` and ``pretrain``, and ``metric``.
 
     Returns:
-        The last step's figures and counts of what was trained on: none for ``random`` and ``imagenet``, which see no
-        patient. Nothing in processes but the first.
+        The last step's figures, ``slices_on_device`` (or read from the cache), and counts of what was trained on: none
+        of it for ``random`` and ``imagenet``, which see no patient. Nothing in processes but the first.
 
     Raises:
         InputError: the cohort, a setting or the folder is unfit, the loss is no number any more, the device has too
