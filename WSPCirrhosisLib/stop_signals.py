@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+# Queues tell every process of a job, and torchrun tells its own once more: one wish, some milliseconds apart.
+SAME_WISH_SECONDS = 2.0
+
 
 class StopSignals:
     """While this context is open, the first SIGINT or SIGTERM only sets `requested`; a second one acts as before.
+
+    A SIGTERM within two seconds of the first signal counts as the same one.
 
     One that came within another such context is passed on to it when this ends in peace: nothing may have looked at
     `requested` any more, and what comes next is not to be done either.
@@ -21,6 +28,7 @@ class StopSignals:
     def __init__(self) -> None:
         self.requested = False
         self._before: dict[int, object] = {}
+        self._first = -math.inf
 
     def __enter__(self) -> StopSignals:
         if threading.current_thread() is threading.main_thread():
@@ -36,8 +44,12 @@ class StopSignals:
                 outer.requested = True
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.requested = True
-        self._restore()
+        now = time.monotonic()
+        if not self.requested:
+            self.requested, self._first = True, now
+        elif number != signal.SIGTERM or now - self._first >= SAME_WISH_SECONDS:
+            self._restore()
+            signal.raise_signal(number)
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

@@ -4,6 +4,7 @@ import signal
 
 import pytest
 
+from WSPCirrhosisLib import stop_signals
 from WSPCirrhosisLib.stop_signals import StopSignals
 
 
@@ -28,3 +29,20 @@ def test_handlers_are_put_back():
     with StopSignals(), StopSignals():
         signal.raise_signal(signal.SIGTERM)
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+def test_a_sigterm_that_a_queue_and_torchrun_both_send_is_one_wish():
+    with StopSignals() as stop:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.requested
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_wish_acts_as_if_nobody_waited(number, monkeypatch):
+    monkeypatch.setattr(stop_signals, "SAME_WISH_SECONDS", 0.0)
+    with StopSignals() as whole, StopSignals():
+        signal.raise_signal(number)
+        assert not whole.requested
+        signal.raise_signal(number)
+        assert whole.requested
