@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .batch_pieces import pieces_of_a_batch, put_together
+from .batch_pieces import pieces_of_a_batch
 from .distributed import ALONE, Ranks
 from .encoders import Encoder, build_encoder
 from .errors import InputError
@@ -59,7 +59,7 @@ class TrainingState:
         self.objective.to(device, memory_format=torch.channels_last)
         self.encoder.to(device, memory_format=torch.channels_last)
         self.views = Views(config.image_size, config.seed)
-        self._pieces = pieces_of_a_batch(self.encoder, config.batch_size, config.image_size, device)
+        self._pieces = pieces_of_a_batch(config.batch_size, config.image_size)
         self._optimizer = torch.optim.Adam(
             self._parameters(),
             lr=config.learning_rate,
@@ -82,10 +82,8 @@ class TrainingState:
         first = self._ranks.rows(self.config.batch_size).start
         views = self.views.of_rows(images, self.step, first, self.config.batch_size)
         views = views.contiguous(memory_format=torch.channels_last)
-        encoded_pieces = self._encode_pieces(self.encoder, views)
-        representation = put_together(encoded_pieces).detach().requires_grad_()
         encoded = Encoded(
-            whole_batch(representation, self._ranks),
+            self._encode(self.encoder, views),
             views,
             batch.kernel.to(self.device, non_blocking=True),
             batch.labels.to(self.device, non_blocking=True),
@@ -94,24 +92,21 @@ class TrainingState:
         loss, latents = self.objective(encoded)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        weights = list(self.encoder.parameters())
-        parts = self._pieces.gradients(encoded_pieces, representation.grad, weights)
-        complete_gradients(weights, parts, self.objective.parameters(), self._ranks)
+        complete_gradients(self.encoder.parameters(), self.objective.parameters(), self._ranks)
         self._optimizer.step()
         self.step += 1
         self.objective.after_step(self.encoder, self.step / self.config.total_steps)
         return torch.stack([loss.detach(), *_similarities(*latents.chunk(2))])
 
     def _encode(self, encoder: Encoder, views: Tensor) -> Tensor:
-        return whole_batch(put_together(self._encode_pieces(encoder, views)), self._ranks)
-
-    def _encode_pieces(self, encoder: Encoder, views: Tensor) -> list[Tensor]:
-        return [self._encode_piece(encoder, piece) for piece in self._pieces.cut(views)]
-
-    def _encode_piece(self, encoder: Encoder, views: Tensor) -> Tensor:
-        # Each in a context of its own, lest pieces share the bfloat16 copies of the weights, and so their gradients.
+        """(2n, 1, S, S), of this process's rows → (2N, R) float32, of all processes' rows."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            return encoder(views).float()
+            # Pieces would leave other devices idle, with little to do.
+            if self.device.type == "cpu":
+                own = self._pieces.encode(encoder, views, self._ranks)
+            else:
+                own = encoder(views)
+        return whole_batch(own.float(), self._ranks)
 
     def learning_rate(self) -> float:
         """Of the coming step: a cosine from the configured one to 0 at the run's end."""
