@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from .case_prediction import JudgedCase, Prediction, predict_case
-from .cohort import read_scan
+from .cohort import read_slices
 from .events import Events
 from .files import write_json, write_whole
 from .fitness import CaseWarning
@@ -15,7 +15,7 @@ from .heatmap import heatmap, write_heatmap
 from .model_file import ModelFile
 from .report import report_html
 from .slices import SliceStack
-from .volumes import Volume
+from .volumes import Volume, read_volume
 
 
 def predict_into(
@@ -33,11 +33,15 @@ def predict_into(
     """
     events = events or Events()
     events.progress("predict", 0, 3)
-    # A second core opens the model while the scan is unpacked, and writes the heat map while the report is made.
+    # A second core opens the model while the scan is unpacked, takes its fingerprint while the mask is, and writes the
+    # heat map while the report is made.
     with ThreadPoolExecutor(max_workers=1) as beside:
         opened = beside.submit(model.open)
-        volume, mask, stack = read_scan(volume_path, mask_spec, model.card.slice_settings)
+        volume = read_volume(volume_path)
+        taken = beside.submit(lambda: volume.fingerprint)
+        mask, stack = read_slices(volume, mask_spec, model.card.slice_settings)
         opened.result()
+        taken.result()
         events.progress("predict", 1, 3)
         judged = predict_case(model, volume, mask, stack, cautions)
         events.progress("predict", 2, 3)

@@ -134,13 +134,20 @@ def read_scan(
 ) -> tuple[Volume, np.ndarray, SliceStack]:
     """Read a CT and its liver mask, and cut the slices to judge; see `read_case`."""
     volume = read_volume(volume_path)
+    return volume, *read_slices(volume, mask_spec, settings)
+
+
+def read_slices(
+    volume: Volume, mask_spec: str | Path, settings: SliceSettings | None = None
+) -> tuple[np.ndarray, SliceStack]:
+    """Read the liver mask of a CT that is read, and cut the slices to judge; see `read_case`."""
     mask = read_mask(mask_spec, volume)
     try:
         check_liver_hu(volume, mask)
         stack = liver_slices(volume, mask, settings)
     except InputError as error:
         raise InputError(error.code, error.message, file=mask_spec, hint=error.hint) from None
-    return volume, mask, stack
+    return mask, stack
 
 
 def within_cohort(file: str | None, folder: Path) -> str | None:

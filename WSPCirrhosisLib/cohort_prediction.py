@@ -16,6 +16,7 @@ from .cohort import Case, read_cohort
 from .errors import DONE, SOME_FAILED, InputError
 from .events import Events
 from .files import new_folder
+from .freed_memory import freed_memory_kept, keep_freed_memory
 from .held_queue import HeldQueue
 from .model_file import ModelFile
 from .prediction_queue import OUTPUT_FILES, PredictionQueue
@@ -141,11 +142,12 @@ def _judge(
     judge = partial(_judge_one, queue=held.queue)
     if jobs == 1:
         _open_model(model_path, threads)
-        for case in held.cases():
-            yield case, judge(case)
+        with freed_memory_kept():
+            for case in held.cases():
+                yield case, judge(case)
         return
     died = []
-    prepare = (_open_model, (model_path, threads))
+    prepare = (_prepare, (model_path, threads))
     with closing(as_finished(judge, held.cases(), jobs, prepare)) as judged:
         for case, result in judged:
             if isinstance(result, WorkerDied):
@@ -165,6 +167,11 @@ def _open_model(model_path: Path, threads: int) -> None:
     """Once a process: opening the model takes longer than judging a small scan."""
     global _model
     _model = ModelFile.load(model_path, threads=threads)
+
+
+def _prepare(model_path: Path, threads: int) -> None:
+    keep_freed_memory()
+    _open_model(model_path, threads)
 
 
 def _judge_one(case: Case, queue: PredictionQueue) -> InputError | None:

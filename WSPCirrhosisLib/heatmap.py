@@ -54,7 +54,9 @@ def heatmap(
         (K, J, I) float32, canonical; the sum of slice ``stack.index[n]`` is that slice's logit − the card's bias
         within 1e-4.
     """
-    voxels = np.zeros(volume.hu.shape, dtype=np.float32)
+    # In the file's order from the start, lest all of it be turned when it is written.
+    stored = np.zeros(volume.stored.size[::-1], dtype=np.float32)
+    voxels = volume.stored.to_canonical(stored)
     for k, one in zip(stack.index, contribution, strict=True):
         voxels[k] = spread(one[None], stack.plane, grid)[0]
     return voxels

@@ -12,6 +12,7 @@ from .errors import DONE, InputError
 from .events import Events
 from .files import new_folder, refuse_existing, refuse_inside
 from .fitness import CaseWarning
+from .freed_memory import freed_memory_kept
 from .masks import split_spec
 from .model_file import ModelFile
 from .prediction_queue import OUTPUT_FILES, PredictionQueue
@@ -101,7 +102,7 @@ def _predict_one(
     refuse_existing(output, overwrite, OUTPUT_FILES)
     refuse_inside(output, (model_path, volume, split_spec(mask)[0]))
     model = ModelFile.load(model_path)
-    with new_folder(output, overwrite, OUTPUT_FILES) as folder:
+    with new_folder(output, overwrite, OUTPUT_FILES) as folder, freed_memory_kept():
         prediction = predict_into(folder, model, volume, mask, events, cautions)
         write_table(folder / "predictions.csv", [judged_row(1, "", prediction.as_json())])
     return prediction

@@ -12,6 +12,7 @@ from typing import Any
 
 from .cohort import Case, Cohort, read_case
 from .errors import InputError
+from .freed_memory import freed_memory_kept, keep_freed_memory
 from .processes import in_processes
 from .slices import SliceSettings, SliceStack, scan_facts
 
@@ -23,7 +24,9 @@ def read_in_order(
 ) -> Iterator[tuple[Case, Read]]:
     """Every case of the cohort in its order: slices and facts, or the InputError that says what is wrong with it."""
     read = partial(_read, settings=settings)
-    with closing(in_processes(read, cohort.cases, jobs)) as outcomes:
+    outcomes = in_processes(read, cohort.cases, jobs, (keep_freed_memory, ()))
+    # Around it all, too: with one job it is this process that reads.
+    with freed_memory_kept(), closing(outcomes):
         yield from zip(cohort.cases, outcomes, strict=True)
 
 
