@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
 import torch
@@ -97,7 +98,7 @@ class BatchKernel:
         self._factors = [(factor, values.double()) for factor, values in factors]
 
     def __len__(self) -> int:
-        return len(self._factors[0][1])
+        return self._factors[0][1].shape[0]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -110,10 +111,11 @@ class BatchKernel:
 
     def __getitem__(self, rows: slice) -> torch.Tensor:
         """(rows, N) float32, a tensor of its own."""
-        (factor, values), *others = self._factors
-        weights = _block(factor, values[rows, None], values).float()
-        for factor, values in others:
-            weights.mul_(_block(factor, values[rows, None], values))
+        blocks = (
+            _block(factor, values[rows, None], values).float() for factor, values in self._factors
+        )
+        # A comparison with NaN is false by itself, a distance from it is not.
+        weights = reduce(torch.Tensor.mul_, blocks).nan_to_num_(nan=0.0)
         weights.diagonal(rows.indices(len(self))[0]).fill_(1)
         return weights
 
@@ -136,15 +138,14 @@ def of_factor(factor: Factor, values: torch.Tensor) -> torch.Tensor:
 
 
 def _block(factor: Factor, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
-    """(rows, N) bool or float32 of rows (rows, 1) beside columns (N,); the diagonal may be 0."""
+    """(rows, N) bool or float64 of rows (rows, 1) beside columns (N,); the diagonal may be 0."""
     if factor.kind == "identity":
         return rows.new_zeros(len(rows), len(columns), dtype=torch.bool)
     if factor.kind == "same":
         return _same(rows, columns)
     if factor.kind == "within":
         return _within(rows, columns, factor.width)
-    # A comparison with NaN is false by itself, a distance from it is not.
-    return _gaussian(rows, columns, factor.width).float().nan_to_num_(nan=0.0)
+    return _gaussian(rows, columns, factor.width)
 
 
 def _same(rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
@@ -152,8 +153,9 @@ def _same(rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
 
 
 def _gaussian(rows: torch.Tensor, columns: torch.Tensor, sigma: float) -> torch.Tensor:
-    # The square of a ratio, so that neither a tiny nor a huge sigma is squared out of range.
-    return (rows - columns).div_(sigma).square_().mul_(-0.5).exp_()
+    # The square of a ratio, so that neither a tiny nor a huge sigma is squared out of range; N ratios, not N².
+    width = math.sqrt(2) * sigma
+    return (rows / width - columns / width).square_().neg_().exp_()
 
 
 def _within(rows: torch.Tensor, columns: torch.Tensor, threshold: float) -> torch.Tensor:

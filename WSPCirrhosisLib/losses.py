@@ -18,9 +18,9 @@ from .errors import InputError
 from .exact_products import exact_products
 from .kernels import BatchKernel
 
-# Similarities held at a time: blocks of rows this large stay in a CPU's cache, and keep a GPU busy.
-BLOCK_ELEMENTS = {"cpu": 1 << 21, "cuda": 1 << 26}
-SMALLEST_BLOCK_ROWS = 128
+# Similarities held at a time: blocks of rows this large stay in a core's cache, and keep a GPU busy.
+BLOCK_ELEMENTS = {"cpu": 1 << 18, "cuda": 1 << 26}
+SMALLEST_BLOCK_ROWS = 32
 # The temperatures at which similarities in float32 are enough: a cosine's rounding of 1e-7 is divided by the
 # temperature, and at high ones attraction and repulsion nearly cancel. Others are computed in float64.
 FLOAT32_TEMPERATURES = (0.06, 1.0)
@@ -68,90 +68,93 @@ class _KernelContrastive(torch.autograd.Function):
         ctx, latents_1: Tensor, latents_2: Tensor, kernel: Tensor | BatchKernel, temperature: float
     ) -> Tensor:
         latents = torch.cat([latents_1, latents_2])
-        with exact_products(latents.device):
-            loss, gradient = _loss_and_gradient(latents, kernel, temperature)
-        ctx.save_for_backward(gradient.to(latents.dtype))
-        return loss.to(torch.promote_types(latents.dtype, torch.float32))
+        # Without autograd's records every small operation is a tenth cheaper; what leaves is made outside.
+        with exact_products(latents.device), torch.inference_mode():
+            loss, gradient, length = _loss_and_gradient(latents, kernel, temperature)
+        ctx.save_for_backward((gradient / length).to(latents.dtype))
+        return loss.to(torch.promote_types(latents.dtype, torch.float32), copy=True)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, upstream: Tensor) -> tuple[Tensor, Tensor, None, None]:
         (gradient,) = ctx.saved_tensors
-        return *(upstream.to(gradient) * gradient).chunk(2), None, None
+        return *(upstream * gradient).chunk(2), None, None
 
 
 def _loss_and_gradient(
     latents: Tensor, kernel: Tensor | BatchKernel, temperature: float
-) -> tuple[Tensor, Tensor]:
-    """The loss, float64, and its gradient for the latents (2N, D)."""
-    exact = latents.double()
-    norm = torch.linalg.vector_norm(exact, dim=1, keepdim=True).clamp_min_(SMALLEST_NORM)
-    exact = exact / norm
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The loss, float64; its gradient for the latents (2N, D), times what the third is, (2N, 1)."""
+    count = latents.shape[0]
     lowest, highest = FLOAT32_TEMPERATURES
     double = latents.dtype == torch.float64 or not lowest <= temperature <= highest
-    z = exact if double else exact.float()
-    summed = exact if len(z) <= FLOAT64_SUMS else z
-    logs, apart = _sum_of_logs(z, summed, temperature)
-    together = _attraction(summed, kernel)
+    exact = latents.to(torch.float64 if double or count <= FLOAT64_SUMS else torch.float32)
+    length = torch.linalg.vector_norm(exact, dim=1, keepdim=True).clamp_min_(SMALLEST_NORM)
+    # Latents of length 1/√τ: their products are the similarities.
+    length.mul_(math.sqrt(temperature))
+    exact = exact / length
+    loss, gradient = _sum_of_logs(exact if double else exact.float(), exact)
+    views = exact.view(2, count // 2, -1)
+    together = _attraction(views, kernel)
     # The attraction is a quadratic form of the latents: half of what its gradient makes of them.
-    attraction = (together * summed).sum(dtype=torch.float64)
-    loss = logs.sub_(attraction.div_(2 * temperature)).div_(len(z))
-    gradient = apart.sub_(together)
-    # Along a latent nothing changes: it is brought to length 1.
-    along = (gradient * summed).sum(dim=1, keepdim=True)
-    gradient.addcmul_(summed, along, value=-1)
-    return loss, gradient.div_(norm.mul_(len(z) * temperature))
+    loss.sub_((together * views).sum(dtype=torch.float64), alpha=0.5).div_(count)
+    gradient.view_as(views).sub_(together)
+    # Along a latent nothing changes: only its direction counts.
+    along = (gradient * exact).sum(dim=1, keepdim=True)
+    return loss, gradient.addcmul_(exact, along, value=-temperature), length.mul_(count)
 
 
-def _sum_of_logs(z: Tensor, summed: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    """Σ_t log Σ_{j≠t} exp(z_t·z_j/τ), float64, and τ times its gradient for z (M, D), in blocks of rows.
+def _sum_of_logs(z: Tensor, exact: Tensor) -> tuple[Tensor, Tensor]:
+    """Σ_t log Σ_{j≠t} exp(z_t·z_j), float64, and its gradient for z (M, D), in blocks of rows.
 
-    `summed` is z in the precision of the gradient's sums.
+    `exact` is z in the precision of the gradient's sums.
     """
-    scaled = z / temperature
-    logs, gradient = z.new_empty(len(z)), torch.zeros_like(summed)
-    for block in _blocks(z):
-        similarity = scaled[block] @ z.T
-        similarity.diagonal(block.start).fill_(-math.inf)
+    count = z.shape[0]
+    logs, gradient = z.new_empty(count), torch.zeros_like(exact)
+    for rows in _blocks(count, z.device):
+        similarity = z[rows] @ z.T
+        similarity.diagonal(rows.start).fill_(-math.inf)
         share = similarity.softmax(dim=1)
         # The largest share is 1 / Σ exp(s − largest s).
-        logs[block] = similarity.amax(dim=1).sub_(share.amax(dim=1).log_())
+        torch.sub(similarity.amax(dim=1), share.amax(dim=1).log_(), out=logs[rows])
         # A block that outlived its turn would be held beside the next.
         del similarity
-        if len(share) == len(z):
-            gradient = (share + share.T).to(summed) @ summed
-        else:
-            share = share.to(summed)
-            gradient[block] += share @ summed
-            gradient.addmm_(share.T, summed[block])
+        _add_both_ways(gradient, share.to(exact), exact, rows)
         del share
     return logs.sum(dtype=torch.float64), gradient
 
 
-def _attraction(z: Tensor, kernel: Tensor | BatchKernel) -> Tensor:
-    """The gradient (2N, D) for z of Σ_t Σ_{i≠t} ŵ_ti z_t·z_i.
+def _attraction(views: Tensor, kernel: Tensor | BatchKernel) -> Tensor:
+    """The gradient (2, N, D) for the latents z of Σ_t Σ_{i≠t} ŵ_ti z_t·z_i.
 
     No 2N×2N matrix of weights is made: both views of a slice share their row of the kernel, W. With b the sum of both
-    views and r_t = 1/(2 Σ_i W_ti − 1), the sum is Σ_t r_t [ b_t·(W b)_t − 2 ] for latents of length 1.
+    views and r_t = 1/(2 Σ_i W_ti − 1), the sum is Σ_t r_t [ z_t·(W b)_t − z_t·z_t ].
     """
-    views = z.unflatten(0, (2, -1))
     both = views[0] + views[1]
     gradient, shares = torch.zeros_like(both), torch.empty_like(both[:, :1])
-    for block in _blocks(both):
-        weights = kernel[block].to(z)
+    for rows in _blocks(both.shape[0], both.device):
+        weights = kernel[rows].to(both)
         share = weights.sum(dim=1, keepdim=True).mul_(2).sub_(1).reciprocal_()
-        shares[block] = share
-        gradient[block].addcmul_(weights @ both, share)
-        gradient.addmm_(weights.T, both[block] * share)
-    return torch.addcmul(gradient, views, shares, value=-2).flatten(0, 1)
+        shares[rows] = share
+        _add_both_ways(gradient, weights * share, both, rows)
+    return torch.addcmul(gradient, views, shares, value=-2)
 
 
-def _blocks(z: Tensor) -> Iterator[slice]:
-    """Rows of an (M, M) matrix, so many that a block of it is of the device's size."""
-    elements = BLOCK_ELEMENTS.get(z.device.type, BLOCK_ELEMENTS["cpu"])
-    rows = max(SMALLEST_BLOCK_ROWS, elements // len(z))
-    for first in range(0, len(z), rows):
-        yield slice(first, min(first + rows, len(z)))
+def _add_both_ways(total: Tensor, matrix: Tensor, values: Tensor, rows: slice) -> None:
+    """Add (A + Aᵀ) v to the total, for these rows of A (M, M)."""
+    if matrix.shape[0] == matrix.shape[1]:
+        total.addmm_(matrix + matrix.T, values)
+    else:
+        total[rows].addmm_(matrix, values)
+        total.addmm_(matrix.T, values[rows])
+
+
+def _blocks(count: int, device: torch.device) -> Iterator[slice]:
+    """Rows of a (count, count) matrix, so many that a block of it is of the device's size."""
+    elements = BLOCK_ELEMENTS.get(device.type, BLOCK_ELEMENTS["cpu"])
+    rows = max(SMALLEST_BLOCK_ROWS, elements // count)
+    for first in range(0, count, rows):
+        yield slice(first, min(first + rows, count))
 
 
 def check_shapes(latents_1: Tensor, latents_2: Tensor, kernel: Tensor | BatchKernel) -> None:
