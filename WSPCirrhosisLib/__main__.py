@@ -13,6 +13,7 @@ import traceback
 from pathlib import Path
 
 from . import __version__
+from .cores import usable_cores
 from .errors import BAD_INPUT, CANCELLED, DEFECT, DONE, SOME_FAILED, Cancelled, InputError
 from .events import Events, json_lines, terminal
 from .files import write_json
@@ -268,7 +269,7 @@ def _parser(with_pretrain_settings: bool) -> argparse.ArgumentParser:
     )
     jobs = argparse.ArgumentParser(add_help=False)
     jobs.add_argument(
-        "--jobs", type=count, default=os.cpu_count(), help="processes to use (default: all cores)"
+        "--jobs", type=count, default=usable_cores(), help="processes to use (default: all cores)"
     )
     overwrite = argparse.ArgumentParser(add_help=False)
     overwrite.add_argument("--overwrite", action="store_true", help="replace an output that exists")

@@ -13,6 +13,7 @@ from typing import Any
 
 from .case_files import predict_into
 from .cohort import Case, read_cohort
+from .cores import usable_cores
 from .errors import DONE, SOME_FAILED, InputError
 from .events import Events
 from .files import new_folder
@@ -63,7 +64,7 @@ def predict_cohort(
     queue, start = PredictionQueue(output), start or QueueStart()
     with queue.hold(table, model_path, _identity(model), settings, start, events) as held:
         warn_of_synthetic(model.card.synthetic, events)
-        threads = max(1, (os.cpu_count() or 1) // jobs)
+        threads = max(1, usable_cores() // jobs)
         with closing(_judge(held, Path(model_path), jobs, threads)) as judged:
             for case, error in judged:
                 if error is None:

@@ -21,6 +21,7 @@ import torch
 
 from . import __version__
 from .cohort import Cohort
+from .cores import usable_cores
 from .errors import InputError
 from .evaluation import VERSIONED
 from .events import Events
@@ -196,7 +197,7 @@ def _work_through(
     elif kind == "cuda" and number:
         torch.cuda.set_device(int(number))
     if not alone:
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // of))
+        torch.set_num_threads(max(1, usable_cores() // of))
     work = plan.work()
     failed = []
     quiet = _without_chatter(events)

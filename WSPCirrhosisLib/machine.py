@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__
+from .cores import usable_cores
 
 GIB = 1 << 30
 PROBE_TIMEOUT_S = 120
@@ -85,8 +86,7 @@ def as_json(facts: list[Fact]) -> list[dict[str, str]]:
 
 
 def _processor() -> Fact:
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return Fact("Processor", f"{usable} cores")
+    return Fact("Processor", f"{usable_cores()} cores")
 
 
 def _memory() -> Fact:

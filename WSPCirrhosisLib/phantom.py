@@ -7,7 +7,6 @@ Nothing in a phantom comes from a person. A patient is drawn (phantom_patient), 
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .cores import usable_cores
 from .errors import InputError
 from .events import Events
 from .files import new_folder, write_whole
@@ -155,7 +155,7 @@ def make_cohort(
 def _store_all(
     store: Callable[[int], dict], patients: int, jobs: int | None
 ) -> Iterator[tuple[int, dict]]:
-    jobs = min(jobs or os.cpu_count() or 1, patients)
+    jobs = min(jobs or usable_cores(), patients)
     if jobs == 1:
         for number in range(patients):
             yield number, store(number)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from .cohort import Cohort
 from .cohort_kernel import CohortKernel
+from .cores import usable_cores
 from .distributed import ALONE, Ranks
 from .errors import InputError
 from .events import Events
@@ -100,7 +100,7 @@ class PretrainingData:
         self._events = events
         self._ranks = ranks
         self._rows = ranks.rows(config.batch_size)
-        column, cores = config.weak_label_column, os.cpu_count() or 1
+        column, cores = config.weak_label_column, usable_cores()
         has_column = column in cohort.columns
         labels = cohort.labels(column) if has_column else ["all"] * len(cohort)
         self._codes, classes = label_codes(labels)

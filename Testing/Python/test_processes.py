@@ -15,6 +15,7 @@ from conftest import REPOSITORY, image_of, write_image
 from small_cohort import write_cohort
 from small_model import write_small_model
 
+from WSPCirrhosisLib.cores import usable_cores
 from WSPCirrhosisLib.processes import WorkerDied, as_finished, in_processes
 
 LIBRARY = REPOSITORY / "WSPCirrhosisLib"
@@ -242,3 +243,13 @@ def test_there_is_one_way_of_making_processes():
 
 def test_work_comes_back_in_order_whatever_is_done_first():
     assert list(in_processes(abs, [-3, 2, -1], 2)) == [3, 2, 1]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system binds no process to cores")
+def test_a_job_that_was_given_one_core_counts_one_core():
+    every = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(every)})
+        assert usable_cores() == 1
+    finally:
+        os.sched_setaffinity(0, every)
