@@ -245,7 +245,9 @@ def test_work_comes_back_in_order_whatever_is_done_first():
     assert list(in_processes(abs, [-3, 2, -1], 2)) == [3, 2, 1]
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system binds no process to cores")
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity"), reason="the system binds no process to cores"
+)
 def test_a_job_that_was_given_one_core_counts_one_core():
     every = os.sched_getaffinity(0)
     try:
