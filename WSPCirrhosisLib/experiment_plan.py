@@ -13,7 +13,7 @@ phantoms = 240        # made here: seed, size, population; or table = "cohort.cs
 methods, encoders, seeds, sigmas = …          # sigmas: wsp once more for each
 [[variants]]          # further rows: a name and settings of `pretrain`
 [pretraining]         # settings of `pretrain` for all
-[ablations]           # methods, weak_label_noise, batch_size, strong_patients
+[ablations]           # methods, weak_label_noise, batch_size, strong_patients; seeds, if fewer than those of [runs]
 [evaluation]          # folds, repeats, seed, bootstrap
 """
 
@@ -22,7 +22,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -147,21 +147,21 @@ class Plan:
 
     def of_noise(self) -> list[Row]:
         return [
-            self._row(method, encoder, {"method": method}, value=noise, noise=noise)
+            self._ablation_row(method, encoder, value=noise, noise=noise)
             for encoder, method in self._ablated()
             for noise in self.ablations["weak_label_noise"]
         ]
 
     def of_batch_size(self) -> list[Row]:
         return [
-            self._row(method, encoder, {"method": method, "batch_size": size}, value=size)
+            self._ablation_row(method, encoder, {"batch_size": size}, value=size)
             for encoder, method in self._ablated()
             for size in self.ablations["batch_size"]
         ]
 
     def of_strong_patients(self) -> list[Row]:
         return [
-            self._row(method, encoder, {"method": method}, value=most, strong_patients=most)
+            self._ablation_row(method, encoder, value=most, strong_patients=most)
             for encoder, method in self._ablated()
             for most in self.ablations["strong_patients"]
         ]
@@ -188,6 +188,12 @@ class Plan:
             (encoder, method) for encoder in self.encoders for method in self.ablations["methods"]
         )
 
+    def _ablation_row(
+        self, method: str, encoder: str, changes: Mapping[str, Any] | None = None, **named: Any
+    ) -> Row:
+        changes = {"method": method, **(changes or {})}
+        return self._row(method, encoder, changes, seeds=self.ablations["seeds"], **named)
+
     def _row(
         self,
         name: str,
@@ -196,6 +202,7 @@ class Plan:
         noise: float = 0.0,
         value: float | None = None,
         strong_patients: int | None = None,
+        seeds: Sequence[int] | None = None,
     ) -> Row:
         runs = tuple(
             Run(
@@ -204,7 +211,7 @@ class Plan:
                 ),
                 noise,
             )
-            for seed in self.seeds
+            for seed in seeds or self.seeds
         )
         return Row(name, encoder, runs, value, strong_patients)
 
@@ -260,7 +267,7 @@ def _plan(
     _refuse_unknown("", content, ("title", "given", "imagenet_weights", *_SECTIONS))
     runs, ablations = _table(content, "runs"), _table(content, "ablations")
     _refuse_unknown("runs", runs, ("methods", "encoders", "seeds", "sigmas"))
-    known = ("methods", "weak_label_noise", "batch_size", "strong_patients")
+    known = ("methods", "weak_label_noise", "batch_size", "strong_patients", "seeds")
     _refuse_unknown("ablations", ablations, known)
     methods = _list("runs.methods", runs.get("methods", []), str)
     encoders = _list("runs.encoders", runs.get("encoders", ["tinynet"]), str)
@@ -277,11 +284,16 @@ def _plan(
         "weak_label_noise": _list("…", ablations.get("weak_label_noise", []), float),
         "batch_size": _list("ablations.batch_size", ablations.get("batch_size", []), int),
         "strong_patients": _list("…", ablations.get("strong_patients", []), int),
+        "seeds": _list("ablations.seeds", ablations.get("seeds", list(seeds)), int),
     }
     fits = all(0 <= noise <= 1 for noise in ablated["weak_label_noise"])
     _require(fits, "weak_label_noise", ablated["weak_label_noise"], "shares from 0 to 1")
     fits = all(patients >= 2 for patients in ablated["strong_patients"])
     _require(fits, "strong_patients", ablated["strong_patients"], "2 or more")
+    fits = bool(ablated["seeds"]) and set(ablated["seeds"]) <= set(seeds)
+    _require(
+        fits, "ablations.seeds", ablated["seeds"], f"one or more of {', '.join(map(str, seeds))}"
+    )
     variants = {}
     for one in _list("variants", content.get("variants", []), dict):
         _require(isinstance(one.get("name"), str), "variants", one, "a name in each")

@@ -191,7 +191,8 @@ def _ablation(
             line = [shown(key[0]), ENCODER_NAMES[key[1]], COHORT_NAMES[cohort]]
             lines.append([*line, *(_mean_sd(of_value.get(value)) for value in values)])
     header = ["Pretraining", "Encoder", "Cohort", *(f"{value:g} {what}" for value in values)]
-    return TextTable(name, title, header, lines, ("AUC, mean (sd) over folds and seeds.",))
+    note = f"AUC, mean (sd) over folds and {len(plan.ablations['seeds'])} seed(s)."
+    return TextTable(name, title, header, lines, (note,))
 
 
 def _cohort_note(plan: Plan, cells: Cells) -> list[str]:

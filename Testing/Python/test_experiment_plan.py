@@ -46,6 +46,15 @@ def test_a_run_that_several_tables_ask_for_is_done_once(tmp_path: Path):
     assert work[wsp] == {None, 4}
 
 
+def test_ablations_may_be_done_with_fewer_seeds(tmp_path: Path):
+    fewer = plan_of(
+        tmp_path, TEXT.replace("strong_patients = [4]", "strong_patients = [4]\nseeds = [1]")
+    )
+    assert [len(row.runs) for row in fewer.of_noise() + fewer.of_batch_size()] == [1] * 4
+    assert {row.runs[0].config.seed for row in fewer.of_strong_patients()} == {1}
+    assert all(len(row.runs) == 2 for row in fewer.main() + fewer.of_sigma())
+
+
 def test_settings_that_a_method_does_not_use_make_no_other_run(tmp_path: Path):
     name = plan_of(tmp_path, TEXT).main()[0].runs[0].name
     other = plan_of(tmp_path, TEXT.replace("batch_size = 8", "batch_size = 9")).main()
@@ -68,6 +77,7 @@ def test_the_union_is_judged_where_there_are_two_cohorts(tmp_path: Path):
         ("[cohorts.D1]\nphantoms = 6", "[cohorts.D1]\npatients = 6", "experiment.config", "patients"),
         ("[cohorts.D1]\nphantoms = 6", "[cohorts.D1]\nlihc = true", "experiment.lihc", "LIHC"),
         ("weak_label_noise = [0.0, 0.4]", "weak_label_noise = [40.0]", "experiment.config", "0 to 1"),
+        ("[ablations]", "[ablations]\nseeds = [2]", "experiment.config", "ablations.seeds"),
         ("[runs]", "[run]", "experiment.config", "run"),
         ("[runs]", "[runs", "experiment.config", "TOML"),
     ],
