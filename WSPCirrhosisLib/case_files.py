@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from .case_prediction import JudgedCase, Prediction, predict_case
+from .case_prediction import Prediction, predict_case
 from .cohort import read_slices
 from .events import Events
 from .files import write_json, write_whole
@@ -14,8 +14,7 @@ from .fitness import CaseWarning
 from .heatmap import heatmap, write_heatmap
 from .model_file import ModelFile
 from .report import report_html
-from .slices import SliceStack
-from .volumes import Volume, read_volume
+from .volumes import read_volume
 
 
 def predict_into(
@@ -45,17 +44,12 @@ def predict_into(
         events.progress("predict", 1, 3)
         judged = predict_case(model, volume, mask, stack, cautions)
         events.progress("predict", 2, 3)
-        written = beside.submit(_write_heatmap, judged, model, volume, stack, folder)
+        # Not beside: small steps wait for the interpreter's lock longer than they take.
+        voxels = heatmap(judged.contribution, stack, volume, model.card.feature_grid)
+        written = beside.submit(write_heatmap, voxels, volume, folder / "heatmap.nrrd")
         with write_whole(folder / "report.html") as stream:
             stream.write(report_html(judged, model.card, volume, mask, stack))
         written.result()
     write_json(folder / "prediction.json", judged.prediction.as_json())
     events.progress("predict", 3, 3)
     return judged.prediction
-
-
-def _write_heatmap(
-    judged: JudgedCase, model: ModelFile, volume: Volume, stack: SliceStack, folder: Path
-) -> None:
-    voxels = heatmap(judged.contribution, stack, volume, model.card.feature_grid)
-    write_heatmap(voxels, volume, folder / "heatmap.nrrd")

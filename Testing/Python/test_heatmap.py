@@ -5,11 +5,26 @@ import pytest
 import SimpleITK as sitk
 from conftest import image_of, write_image
 
-from WSPCirrhosisLib.heatmap import heatmap, spread, spread_over_image, write_heatmap
-from WSPCirrhosisLib.slices import InPlaneGrid, liver_slices
-from WSPCirrhosisLib.volumes import read_volume
+from WSPCirrhosisLib.geometry import StoredGrid
+from WSPCirrhosisLib.heatmap import heatmap, spread_over_image, write_heatmap
+from WSPCirrhosisLib.slices import InPlaneGrid, SliceStack, liver_slices
+from WSPCirrhosisLib.volumes import Volume, read_volume
 
 GRID = {"start": 77.5, "step": 32, "count": 12}
+
+
+def spread(contribution, native, spacing_mm):
+    """The heat map of a scan all of whose slices are judged."""
+    slices = len(contribution)
+    image = sitk.Image(*native[::-1], slices, sitk.sitkInt16)
+    image.SetSpacing((*spacing_mm[::-1], 1.0))
+    stored = StoredGrid.of(image)
+    hu = sitk.GetArrayFromImage(image)
+    volume = Volume(hu, stored.canonical_spacing_mm(), stored.canonical_affine(), stored)
+    index = np.arange(slices)
+    plane = InPlaneGrid.fit(native, spacing_mm, 512)
+    stack = SliceStack(np.zeros((slices, 512, 512), np.uint8), index, index, index, plane)
+    return heatmap(contribution, stack, volume, GRID)
 
 
 @pytest.mark.parametrize(
@@ -22,9 +37,10 @@ GRID = {"start": 77.5, "step": 32, "count": 12}
     ],
 )
 def test_each_slice_keeps_its_sum_on_any_grid(native, spacing_mm):
-    plane = InPlaneGrid.fit(native, spacing_mm, 512)
     contribution = np.random.default_rng(0).normal(size=(3, 12, 12)).astype(np.float32)
-    voxels = spread(contribution, plane, GRID)
+    contribution[1] *= 1e-6
+    contribution[2] = 0
+    voxels = spread(contribution, native, spacing_mm)
     assert voxels.shape == (3, *native)
     np.testing.assert_allclose(
         voxels.sum(axis=(1, 2), dtype=float), contribution.sum(axis=(1, 2), dtype=float), atol=1e-4
@@ -37,13 +53,24 @@ def test_each_slice_keeps_its_sum_on_any_grid(native, spacing_mm):
 
 
 def test_a_place_lands_on_the_pixels_it_looked_at():
-    plane = InPlaneGrid.fit((256, 256), (1.5, 1.5), 512)
     contribution = np.zeros((1, 12, 12))
     contribution[0, 3, 8] = 1
-    voxels = spread(contribution, plane, GRID)[0]
+    voxels = spread(contribution, (256, 256), (1.5, 1.5))[0]
     centre = [np.average(np.arange(256), weights=voxels.sum(axis=1 - axis)) for axis in (0, 1)]
     # Image pixel p is native pixel (p + 0.5) / 2 − 0.5.
     assert centre == pytest.approx([(77.5 + 3 * 32 - 0.5) / 2, (77.5 + 8 * 32 - 0.5) / 2], abs=1e-3)
+
+
+def test_a_pixel_is_kept_to_a_thousandth_of_the_largest():
+    """What a float32 holds beyond that takes most of the file, and nobody sees it."""
+    contribution = np.random.default_rng(0).normal(size=(2, 12, 12)).astype(np.float32)
+    contribution[1] *= 1e-9
+    exact = spread_over_image(contribution, GRID, 512)
+    largest = np.abs(exact).max(axis=(1, 2), keepdims=True)
+    voxels = spread(contribution, (512, 512), (0.8, 0.8))
+    assert np.all(np.abs(voxels - exact) <= largest / 600)
+    for pixels in voxels:
+        assert len(np.unique(pixels)) < 5000
 
 
 @pytest.mark.parametrize(
