@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from .freed_memory import is_freed_memory_kept
+
 
 class OnnxSession:
     """A graph over slices, ready to run.
@@ -25,6 +27,8 @@ class OnnxSession:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
+        # Where freed memory is kept, whoever comes after takes it over; the runtime would keep its own to the end.
+        options.enable_cpu_mem_arena = not is_freed_memory_kept()
         self._session = onnxruntime.InferenceSession(
             content, options, providers=["CPUExecutionProvider"]
         )

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from .case_files import predict_into
 from .case_prediction import Prediction
-from .cohort_prediction import merge_cohort, predict_cohort
 from .errors import DONE, InputError
 from .events import Events
 from .files import new_folder, refuse_existing, refuse_inside
@@ -65,6 +64,9 @@ def predict_files(
     start = QueueStart(resume, None if retry_failed is None else tuple(retry_failed), overwrite)
     _check_usage(volume, mask, cohort, cautions, start)
     _check_parts(cohort, shard, merge, start)
+    if cohort is not None:
+        # Not at the top: one scan does not wait for what starts processes.
+        from .cohort_prediction import merge_cohort, predict_cohort
     if merge:
         return merge_cohort(model_path, cohort, output, overwrite=overwrite, events=events)
     if cohort is not None:
