@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,6 +21,19 @@ from .files import write_whole
 from .run_folder import RunFolder
 
 
+@dataclass(frozen=True)
+class Stem:
+    """The early layers of an encoder that pads nothing, so that what they say of a place depends on its pixels alone.
+
+    Args:
+        reach: pixels along an axis that place j of their maps looks at, from step·j on.
+        step: in pixels.
+    """
+
+    reach: int
+    step: int
+
+
 class Encoder(nn.Module, ABC):
     """What all encoders share: the representation is the mean over the last feature maps.
 
@@ -29,12 +43,14 @@ class Encoder(nn.Module, ABC):
         representation_size: channels of the last feature maps.
         hidden_size, latent_size: of the projection head used in pretraining only.
         smallest_image: width and height below which nothing is left of the image, in pixels.
+        stem: of `early_maps`, of which `late_maps` makes the feature maps; None where there is no such part.
     """
 
     representation_size: ClassVar[int]
     hidden_size: ClassVar[int]
     latent_size: ClassVar[int]
     smallest_image: ClassVar[int]
+    stem: ClassVar[Stem | None] = None
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, 1, H, W) in [0, 1] → representation (N, representation_size).
@@ -69,6 +85,8 @@ class TinyNet(Encoder):
     hidden_size = 128
     latent_size = 64
     smallest_image = 156
+    # Of three layers: four pixels more, then twice as coarse, three times.
+    stem = Stem(reach=36, step=8)
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,17 +103,27 @@ class TinyNet(Encoder):
 
     def feature_maps(self, images: Tensor) -> Tensor:
         self.check_input(images)
-        maps = images
-        for conv in self.children():
-            # Pool first: the maximum and ReLU commute, and a quarter of the pixels is left to rectify.
-            maps = functional.relu_(functional.max_pool2d(conv(maps), 2))
-        return maps
+        return self.late_maps(self.early_maps(images))
+
+    def early_maps(self, images: Tensor) -> Tensor:
+        """(N, 1, H, W) in [0, 1], 36 pixels or more → (N, 64, h, w)."""
+        return _pooled(images, self.conv1, self.conv2, self.conv3)
+
+    def late_maps(self, maps: Tensor) -> Tensor:
+        return _pooled(maps, self.conv4, self.conv5)
 
     def feature_grid(self, image_size: int) -> tuple[float, int, int]:
         n = image_size
         for _ in range(5):
             n = (n - 4) // 2
         return 77.5, 32, n
+
+
+def _pooled(maps: Tensor, *convolutions: nn.Module) -> Tensor:
+    for conv in convolutions:
+        # Pool first: the maximum and ReLU commute, and a quarter of the pixels is left to rectify.
+        maps = functional.relu_(functional.max_pool2d(conv(maps), 2))
+    return maps
 
 
 class BasicBlock(nn.Module):

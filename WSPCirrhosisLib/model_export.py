@@ -10,11 +10,12 @@ import torch
 
 from . import onnx_bytes
 from .classifier import FittedClassifier
+from .encoders import Encoder
 from .files import write_whole
 from .model_card import METADATA_KEY, ModelCard
 from .onnx_graph import exported
 from .reference_distribution import Whitening
-from .slices import LEVELS
+from .slice_maps import slice_maps
 
 OUTPUTS = ("representation", "slice_logit", "contribution", "bootstrap_logit", "distance")
 
@@ -43,9 +44,9 @@ class PredictionGraph(torch.nn.Module):
     counted from the cohort's mean, so that 0 means "as in the average slice" and float32 loses nothing.
     """
 
-    def __init__(self, encoder: torch.nn.Module, head: FittedHead) -> None:
+    def __init__(self, encoder: Encoder, head: FittedHead, image_size: int) -> None:
         super().__init__()
-        self.encoder = encoder
+        self.maps = slice_maps(encoder, image_size)
         linear = head.classifier.linear
 
         def constant(name: str, values: np.ndarray) -> None:
@@ -60,7 +61,7 @@ class PredictionGraph(torch.nn.Module):
         constant("whitening", head.whitening.matrix.T)
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        maps = self.encoder.feature_maps(images.to(torch.float32) / LEVELS)
+        maps = self.maps(images)
         representation = maps.mean(dim=(2, 3))
         places = maps.shape[2] * maps.shape[3]
         standardised = (maps - self.mean) * self.inverse_scale
@@ -74,7 +75,7 @@ class PredictionGraph(torch.nn.Module):
 
 
 def export_model(
-    encoder: torch.nn.Module,
+    encoder: Encoder,
     head: FittedHead,
     card: ModelCard,
     path: str | Path,
@@ -93,6 +94,6 @@ def export_model(
     return sealed
 
 
-def graph_bytes(encoder: torch.nn.Module, head: FittedHead, image_size: int) -> bytes:
+def graph_bytes(encoder: Encoder, head: FittedHead, image_size: int) -> bytes:
     """The ONNX model without metadata, checked."""
-    return exported(PredictionGraph(encoder, head).eval().cpu(), image_size, OUTPUTS)
+    return exported(PredictionGraph(encoder.cpu(), head, image_size).eval(), image_size, OUTPUTS)

@@ -17,6 +17,7 @@ from .events import Events
 from .onnx_graph import exported
 from .onnx_session import OnnxSession
 from .read_ahead import read_in_order
+from .slice_maps import slice_maps
 from .slices import LEVELS, SliceSettings
 
 # More keep no core busier, and fall out of the cache.
@@ -74,7 +75,8 @@ def frozen(
         encoder.to(device, memory_format=torch.channels_last)
         return partial(represent, encoder, device=device, batch_size=GPU_BATCH)
     encoder.check_input(torch.empty((1, 1, image_size, image_size)))
-    content = exported(_Representation(encoder.cpu()).eval(), image_size, ["representation"])
+    representation = _Representation(encoder.cpu(), image_size).eval()
+    content = exported(representation, image_size, ["representation"])
     session = OnnxSession(content, torch.get_num_threads())
     return lambda images: session.run(images, CPU_BATCH)["representation"]
 
@@ -82,12 +84,12 @@ def frozen(
 class _Representation(torch.nn.Module):
     """(N, 1, S, S) uint8 → (N, D)."""
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, image_size: int) -> None:
         super().__init__()
-        self.encoder = encoder
+        self.maps = slice_maps(encoder, image_size)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.encoder(images.to(torch.float32) / LEVELS)
+        return self.maps(images).mean(dim=(2, 3))
 
 
 @torch.inference_mode()

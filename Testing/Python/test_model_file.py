@@ -76,7 +76,7 @@ def test_onnx_and_torch_agree_and_contributions_add_up(name, images, model_path,
     outputs = ModelFile.load(tmp_path / "model.onnx").run(images)
 
     with torch.inference_mode():
-        graph = PredictionGraph(encoder, head)
+        graph = PredictionGraph(encoder, head, IMAGE_SIZE)
         expected = dict(zip(OUTPUTS, graph(torch.from_numpy(images[:, None])), strict=True))
     assert set(outputs) == set(OUTPUTS)
     for output in ("representation", "contribution"):
