@@ -84,6 +84,8 @@ def fastest_step(encoder: str, batch_size: int, image_size: int, device: str) ->
         state = TrainingState(config, torch.device(device), precision, 2, ranks)
         own = batch_size // ranks.count
         images = torch.randint(0, 251, (own, 1, image_size, image_size), dtype=torch.uint8)
+        if device == "cuda":
+            images = images.pin_memory()  # as the reading thread hands them over
         labels = torch.zeros(batch_size, dtype=torch.int64)
         batch = TrainingBatch(images, identity(batch_size), labels)
         seconds = []

@@ -4,6 +4,7 @@ Arguments: the folder of the test, with `cohort/cohort.csv`, and `run`, which an
 killed over.
 """
 
+import json
 import os
 import signal
 import sys
@@ -279,6 +280,26 @@ def test_too_little_memory_comes_with_advice():
     ui.runFolderLineEdit.setCurrentPath(str(path))
     text = ui.runStateLabel.text
     assert "smaller batch size" in text and "on the CPU" in text, text
+
+
+def test_only_training_tells_how_much_of_the_run_is_left():
+    path = choose_new(COHORT)
+    path.mkdir()
+    run = RunFolder(path)
+    write_json(run.config_file, folder.config())
+    beat = {"status": "running", "step": 0, "total": 90, "host": "elsewhere", "time": time.time()}
+    write_json(run.heartbeat_file, beat)
+
+    def told(**progress):
+        line = {"event": "progress", "eta_s": 600, **progress}
+        run.events_file.write_text(json.dumps(line) + "\n", encoding="utf-8")
+        ui.runFolderLineEdit.setCurrentPath("")
+        ui.runFolderLineEdit.setCurrentPath(str(path))
+        return ui.runStateLabel.text
+
+    assert told(stage="upload", step=2, total=6) == "Preparing: scan 3 of 6 goes to the GPU …"
+    assert told(stage="upload", step=6, total=6) == "Running: epoch 1 of 2000, step 0 of 90."
+    assert "about 10 min left" in told(stage="pretrain", step=1, total=90)
 
 
 def test_a_run_stopped_before_its_first_step_says_so():

@@ -127,13 +127,17 @@ def _running(run: RunFollower) -> str:
         return _("Preparing: slices of scan {step} of {total} …").format(
             step=run.stageStep + 1, total=run.stageTotal
         )
+    if run.stage == "upload" and run.stageStep < run.stageTotal:
+        return _("Preparing: scan {step} of {total} goes to the GPU …").format(
+            step=run.stageStep + 1, total=run.stageTotal
+        )
     if not run.total:
         return _("Preparing …")
     epochs = run.config.get("epochs", 1)
     text = _("Running: epoch {epoch} of {epochs}, step {step} of {total}").format(
         epoch=min(run.epochOf(run.step + 1), epochs), epochs=epochs, step=run.step, total=run.total
     )
-    if run.etaSeconds is not None:
+    if run.stage == "pretrain" and run.etaSeconds is not None:
         text += _(", about {time} left").format(time=_duration(run.etaSeconds))
     return text + "."
 
