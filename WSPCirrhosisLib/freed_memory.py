@@ -16,8 +16,6 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 _DEFAULTS = {_M_MMAP_MAX: 65536, _M_TRIM_THRESHOLD: 128 * 1024, _M_TOP_PAD: 128 * 1024}
 _KEEPING = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: -1, _M_TOP_PAD: 64 * 1024 * 1024}
 
-_values = _DEFAULTS
-
 
 @contextmanager
 def freed_memory_kept() -> Iterator[None]:
@@ -40,17 +38,10 @@ def keep_freed_memory() -> None:
         _set(glibc, _KEEPING)
 
 
-def is_freed_memory_kept() -> bool:
-    """Whether it is now, which needs glibc."""
-    return _values is _KEEPING
-
-
 def _glibc() -> ctypes.CDLL | None:
     return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
 
 
 def _set(glibc: ctypes.CDLL, values: dict[int, int]) -> None:
-    global _values
-    _values = values
     for name, value in values.items():
         glibc.mallopt(name, value)

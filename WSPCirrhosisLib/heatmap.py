@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,8 @@ from .files import output_errors
 from .slices import SliceStack
 from .volumes import Volume
 
-# A slice's largest value is 1024 steps or more, where a colour map has 256; no step is so large that half of one would
-# be missed in the sum.
+# A slice's largest value is some 500 steps or more, where a colour map has 256; no step is so large that half of one
+# would be missed in the sum.
 STEP_BITS = 11
 LARGEST_STEP = 2.0**-14
 
@@ -40,36 +41,32 @@ def heatmap(
         grid: ``start``, ``step`` and ``count`` of the feature maps' centres, in image pixels.
 
     Returns:
-        (K, J, I) float32, canonical, logits a pixel, to a thousandth of the slice's largest; the sum of slice
+        (K, J, I) float32, canonical, logits a pixel, to some thousandths of the slice's largest; the sum of slice
         ``stack.index[n]`` is that slice's logit − the card's bias within 1e-4.
     """
-    rows = _hats(stack.plane.row_positions(), grid)
-    columns = _hats(stack.plane.column_positions(), grid)
+    rows = _hats(stack.plane.row_positions(), grid).astype(np.float32)
+    columns = _hats(stack.plane.column_positions(), grid).astype(np.float32)
     # In the file's order from the start, lest all of it be turned when it is written.
     stored = np.zeros(volume.stored.size[::-1], dtype=np.float32)
     voxels = volume.stored.to_canonical(stored)
     for k, places in zip(stack.index, contribution, strict=True):
-        _spread_in_steps(rows, places, columns, voxels[k])
+        voxels[k] = _spread_in_steps(rows, places.astype(np.float64), columns)
     return voxels
 
 
-def _spread_in_steps(
-    rows: np.ndarray, places: np.ndarray, columns: np.ndarray, pixels: np.ndarray
-) -> None:
-    """(h, J), (h, w), (w, I) → `pixels` (J, I): whole multiples of a power of two, with the sum of `places`.
+def _spread_in_steps(rows: np.ndarray, places: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """(h, J), (h, w), (w, I) float32 → (J, I) float32: multiples of a power of two, with the sum of `places`.
 
     The digits of a float32 that nobody sees do not pack: without them the file takes half the room and half the time.
     """
     highest = np.abs(places).max() * rows.max() * columns.max()
     step = min(np.ldexp(1.0, int(np.frexp(highest)[1]) - STEP_BITS), LARGEST_STEP)
-    steps = (
-        (rows / step).astype(np.float32).T @ places.astype(np.float32) @ columns.astype(np.float32)
-    )
+    steps = rows.T @ (places / step).astype(np.float32) @ columns
     np.rint(steps, out=steps)
-    # A row's sum is a whole number that float32 holds.
-    missing = round(places.sum(dtype=float) / step - steps.sum(axis=1).sum(dtype=float))
+    missing = round(places.sum(dtype=float) / step - steps.sum(dtype=float))
+    # Rounding takes half a step from a pixel at most: there are always enough of them.
     steps.ravel()[np.linspace(0, steps.size - 1, abs(missing)).astype(int)] += np.sign(missing)
-    np.multiply(steps, np.float32(step), out=pixels)
+    return np.multiply(steps, np.float32(step), out=steps)
 
 
 def write_heatmap(voxels: np.ndarray, volume: Volume, path: str | Path) -> None:
@@ -85,6 +82,7 @@ def write_heatmap(voxels: np.ndarray, volume: Volume, path: str | Path) -> None:
     with output_errors(path):
         try:
             writer.Execute(volume.to_stored_image(voxels))
+            _check_end(path, voxels.nbytes)
         except RuntimeError as error:
             # ITK tells no reason; the system does, asked for the same room again.
             Path(path).write_bytes(voxels.tobytes())
@@ -94,6 +92,14 @@ def write_heatmap(voxels: np.ndarray, volume: Volume, path: str | Path) -> None:
                 file=path,
                 hint="Choose an --output on another disk.",
             ) from error
+
+
+def _check_end(path: str | Path, size: int) -> None:
+    """ITK does not look whether the last bytes found room; in a gzip stream they are the size of what was packed."""
+    with open(path, "rb") as stream:
+        stream.seek(-4, os.SEEK_END)
+        if int.from_bytes(stream.read(), "little") != size % 2**32:
+            raise RuntimeError("the end is missing")
 
 
 def _hats(positions: np.ndarray, grid: dict[str, float]) -> np.ndarray:

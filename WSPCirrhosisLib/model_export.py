@@ -96,4 +96,6 @@ def export_model(
 
 def graph_bytes(encoder: Encoder, head: FittedHead, image_size: int) -> bytes:
     """The ONNX model without metadata, checked."""
-    return exported(PredictionGraph(encoder.cpu(), head, image_size).eval(), image_size, OUTPUTS)
+    return exported(
+        PredictionGraph(encoder.cpu().eval(), head, image_size).eval(), image_size, OUTPUTS
+    )

@@ -138,7 +138,8 @@ class ModelFile:
             raise ValueError(
                 f"(N, {size}, {size}) uint8 expected, got {images.shape} {images.dtype}"
             )
-        return self._session.run(images, max(1, BATCH_PIXELS // size**2))
+        # The heat map takes over the memory.
+        return self._session.run(images, max(1, BATCH_PIXELS // size**2), give_back=True)
 
 
 def verify(path: str | Path) -> dict[str, Any]:

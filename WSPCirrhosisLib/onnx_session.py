@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from .freed_memory import is_freed_memory_kept
-
 
 class OnnxSession:
     """A graph over slices, ready to run.
@@ -27,19 +25,29 @@ class OnnxSession:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
-        # Where freed memory is kept, whoever comes after takes it over; the runtime would keep its own to the end.
-        options.enable_cpu_mem_arena = not is_freed_memory_kept()
+        # Patterns of memory hold for one shape; how much of a slice is air differs.
+        options.enable_mem_pattern = False
         self._session = onnxruntime.InferenceSession(
             content, options, providers=["CPUExecutionProvider"]
         )
         self._names = [output.name for output in self._session.get_outputs()]
+        self._giving_back = onnxruntime.RunOptions()
+        self._giving_back.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
-    def run(self, images: np.ndarray, batch_size: int) -> dict[str, np.ndarray]:
-        """(N, S, S) uint8 → every output of the graph, (N, …) float32; memory grows with `batch_size`."""
-        parts = [
-            self._session.run(self._names, {"images": images[first : first + batch_size, None]})
-            for first in range(0, len(images), batch_size)
-        ]
+    def run(
+        self, images: np.ndarray, batch_size: int, *, give_back: bool = False
+    ) -> dict[str, np.ndarray]:
+        """(N, S, S) uint8 → every output of the graph, (N, …) float32; memory grows with `batch_size`.
+
+        Args:
+            give_back: the runtime gives its memory back to the process at the end, for what comes next.
+        """
+        parts = []
+        for first in range(0, len(images), batch_size):
+            portion = {"images": images[first : first + batch_size, None]}
+            is_last = first + batch_size >= len(images)
+            options = self._giving_back if give_back and is_last else None
+            parts.append(self._session.run(self._names, portion, options))
         return {
             name: np.concatenate([part[index] for part in parts])
             for index, name in enumerate(self._names)

@@ -17,6 +17,10 @@ def slice_maps(encoder: Encoder, image_size: int) -> nn.Module:
         encoder: in eval mode, on the CPU, with the weights it will have.
         image_size: S.
     """
+    if encoder.training:
+        raise ValueError(
+            "the encoder must be in eval mode; what air gives would not be what it gives later"
+        )
     if encoder.stem is None:
         return _WholeSlices(encoder)
     return _WithoutAir(encoder, encoder.stem, image_size)

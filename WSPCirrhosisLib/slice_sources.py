@@ -131,6 +131,7 @@ def resident(
         images = cache.gather(np.full(count, scan), np.arange(count))
         slices[first[scan] : first[scan] + count].copy_(torch.from_numpy(images))
 
+    events.progress(STAGE, 0, cache.case_count)
     readers = ThreadPoolExecutor(READERS)
     try:
         for done, _ in enumerate(readers.map(bring, range(cache.case_count)), 1):

@@ -91,7 +91,7 @@ def _cold(name: str, scan: _Scan, options: Options) -> Iterator[Row]:
     judge = [*_predict(model, output), "--volume", scan.ct, "--mask", f"{scan.mask}#{LABEL}"]
     script = [sys.executable, HERE / "predict_textbook.py", weights, name, options.image_size]
     ways = {"textbook": [*script, scan.ct, scan.mask, LABEL], "ours": judge}
-    taken = {way: _best(command, output, options.rounds) for way, command in ways.items()}
+    taken = {way: _run(command, output, options.rounds) for way, command in ways.items()}
     stage = f"predict, cold ({name}, {options.image_size} px, {SLICES} slices)"
     seconds, peak = ({way: found[n] for way, found in taken.items()} for n in (0, 1))
     yield Row(stage, seconds["textbook"], seconds["ours"], PROMISED_SECONDS, "promised")
@@ -104,7 +104,7 @@ def _start(options: Options) -> Row:
     textbook = "import torch, SimpleITK, sklearn.linear_model"
     ours = "import WSPCirrhosisLib.__main__, WSPCirrhosisLib.prediction, onnxruntime"
     taken = [
-        _best([sys.executable, "-c", code], options.folder / "none", options.rounds)[0]
+        _run([sys.executable, "-c", code], options.folder / "none", options.rounds)[0]
         for code in (textbook, ours)
     ]
     return Row("start of predict, all imports", *taken, PROMISED_IMPORT_SECONDS, "promised")
@@ -122,8 +122,8 @@ def _many(scan: _Scan, options: Options) -> Row:
         lines[n] = f"P{n},{copy.name},{scan.mask.name}#{LABEL}\n"
     table.write_text("patient_id,volume,mask\n" + "".join(lines), encoding="utf-8")
     one = [*_predict(model, output), "--volume", scan.ct, "--mask", f"{scan.mask}#{LABEL}"]
-    alone = sum(_best(one, output, 1)[0] for _ in range(SCANS))
-    together, _ = _best([*_predict(model, output), "--cohort", table, "--jobs", 2], output, 1)
+    alone = sum(_run(one, output, 1)[0] for _ in range(SCANS))
+    together, _ = _run([*_predict(model, output), "--cohort", table, "--jobs", 2], output, 1)
     stage = f"{SCANS} scans: one after another, --jobs 2 (tinynet)"
     return Row(stage, alone, together, alone / PROMISED_GAIN, f"{PROMISED_GAIN}×, promised")
 
@@ -132,8 +132,8 @@ def _predict(model: Path, output: Path) -> list[object]:
     return [sys.executable, "-m", "WSPCirrhosisLib", "predict", "--model", model, "--output", output]  # fmt: skip
 
 
-def _best(command: list[object], output: Path, rounds: int) -> tuple[float, float]:
-    """The shortest wall time in seconds and the least peak memory in MiB of a process."""
+def _run(command: list[object], output: Path, rounds: int) -> tuple[float, float]:
+    """The shortest wall time in seconds and the largest peak memory in MiB of a process."""
     taken = []
     for _ in range(rounds):
         shutil.rmtree(output, ignore_errors=True)
@@ -142,7 +142,8 @@ def _best(command: list[object], output: Path, rounds: int) -> tuple[float, floa
             starter, capture_output=True, text=True, check=True, cwd=HERE.parents[1]
         )
         taken.append([float(figure) for figure in said.stdout.split()])
-    return tuple(map(min, zip(*taken, strict=True)))
+    seconds, peaks = zip(*taken, strict=True)
+    return min(seconds), max(peaks)
 
 
 def _model(name: str, options: Options) -> tuple[Path, Path]:

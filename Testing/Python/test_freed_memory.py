@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from WSPCirrhosisLib.freed_memory import freed_memory_kept, is_freed_memory_kept
+from WSPCirrhosisLib.freed_memory import freed_memory_kept
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
 BLOCK = 64 * 2**20
@@ -33,10 +33,3 @@ def test_afterwards_freed_memory_goes_back_as_before():
     with freed_memory_kept():
         _pages_asked_for(1)
     assert _pages_asked_for(4) > usual / 2
-
-
-def test_it_is_known_whether_it_is_kept():
-    assert not is_freed_memory_kept()
-    with freed_memory_kept():
-        assert is_freed_memory_kept()
-    assert not is_freed_memory_kept()

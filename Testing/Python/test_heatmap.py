@@ -1,10 +1,13 @@
 """Nothing is lost on the way from the contribution map to the CT's voxels, and it lands where it belongs."""
 
+import sys
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
 from conftest import image_of, write_image
 
+from WSPCirrhosisLib.errors import InputError
 from WSPCirrhosisLib.geometry import StoredGrid
 from WSPCirrhosisLib.heatmap import heatmap, spread_over_image, write_heatmap
 from WSPCirrhosisLib.slices import InPlaneGrid, SliceStack, liver_slices
@@ -61,16 +64,49 @@ def test_a_place_lands_on_the_pixels_it_looked_at():
     assert centre == pytest.approx([(77.5 + 3 * 32 - 0.5) / 2, (77.5 + 8 * 32 - 0.5) / 2], abs=1e-3)
 
 
-def test_a_pixel_is_kept_to_a_thousandth_of_the_largest():
+def test_a_pixel_is_kept_to_less_than_a_colour():
     """What a float32 holds beyond that takes most of the file, and nobody sees it."""
-    contribution = np.random.default_rng(0).normal(size=(2, 12, 12)).astype(np.float32)
+    contribution = np.random.default_rng(0).normal(size=(3, 12, 12)).astype(np.float32)
     contribution[1] *= 1e-9
+    contribution[2] = np.indices((12, 12)).sum(axis=0) % 2 - 0.5
     exact = spread_over_image(contribution, GRID, 512)
     largest = np.abs(exact).max(axis=(1, 2), keepdims=True)
     voxels = spread(contribution, (512, 512), (0.8, 0.8))
-    assert np.all(np.abs(voxels - exact) <= largest / 600)
+    assert np.all(np.abs(voxels - exact) <= largest / 256)
     for pixels in voxels:
         assert len(np.unique(pixels)) < 5000
+
+
+@pytest.mark.parametrize("scale", [1e-44, 1e-36, 1e-30, 1e4])
+def test_contributions_of_any_size_keep_their_sum(scale):
+    contribution = (np.random.default_rng(0).normal(size=(1, 12, 12)) * scale).astype(np.float32)
+    voxels = spread(contribution, (512, 512), (0.8, 0.8))
+    assert voxels.sum(dtype=float) == pytest.approx(contribution.sum(dtype=float), abs=1e-4)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of a process are POSIX")
+@pytest.mark.parametrize("missing", [1, 4, 300])
+def test_a_disk_that_fills_up_with_the_last_bytes_is_noticed(
+    tmp_path, ct_array, liver_array, missing
+):
+    import resource
+
+    volume = read_volume(write_image(image_of(ct_array), tmp_path / "ct.nrrd"))
+    stack = liver_slices(volume, liver_array, image_size=160)
+    contribution = np.random.default_rng(0).normal(size=(len(stack.index), 1, 1))
+    voxels = heatmap(contribution, stack, volume, {"start": 77.5, "step": 32, "count": 1})
+    path = tmp_path / "heatmap.nrrd"
+    write_heatmap(voxels, volume, path)
+    size = path.stat().st_size
+    path.unlink()
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size - missing, usual[1]))
+    try:
+        with pytest.raises(InputError) as raised:
+            write_heatmap(voxels, volume, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert raised.value.code == "output.disk_full"
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_resident_slices_are_those_of_the_cache(table, cache_folder):
 def test_bringing_them_tells_of_every_scan_and_at_last_what_they_take(table, cache_folder):
     _, heard = brought(cache_of(table, cache_folder))
     steps = [(e["stage"], e["step"], e["total"]) for e in heard if e["event"] == "progress"]
-    assert steps == [("upload", n, 6) for n in range(1, 7)]
+    assert steps == [("upload", n, 6) for n in range(7)]
     assert heard[-1]["message"].startswith("All ") and "device's memory" in heard[-1]["message"]
 
 
@@ -89,7 +89,7 @@ def test_a_damaged_slice_is_noticed_when_it_is_brought(table, tmp_path):
 
 def test_a_stop_ends_bringing_them(table, cache_folder):
     slices, heard = brought(cache_of(table, cache_folder), stop_requested=lambda: True)
-    assert slices is None and [e["step"] for e in heard] == [1]
+    assert slices is None and [e["step"] for e in heard] == [0, 1]
 
 
 def test_a_processor_keeps_reading_the_cache(table, cache_folder):
