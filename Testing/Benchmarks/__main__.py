@@ -3,22 +3,23 @@
     python Testing/Benchmarks [--device cpu|cuda] [--stages a,b] [--encoders e,f] [--image-size S] [--rounds N]
                                 [--json FILE]
 
-Every ``<area>_stages.py`` beside this file has ``rows(options)``, which yields its rows as they are measured.
+Every ``<area>_stages.py`` beside this file has ``rows(options)``, which yields its rows as they are measured, each area in a
+process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import signal
 import sys
 import tempfile
-import traceback
 from collections.abc import Collection
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import torch
+from area_process import rows_of
 from timing import Options, Row, as_table, machine, write_rows
 
 from WSPCirrhosisLib.__main__ import count
@@ -66,20 +67,16 @@ def _measure(asked: argparse.Namespace) -> list[str]:
             for area in asked.stages:
                 scratch = Path(folder, area)
                 scratch.mkdir()
-                options = Options(
-                    scratch,
-                    cohort,
-                    asked.image_size,
-                    asked.device,
-                    asked.rounds,
-                    tuple(asked.encoders),
-                )
+                options = Options(scratch, cohort, asked.image_size, asked.device, asked.rounds)
+                # The steps of one encoder would leave their memory to the next.
+                alone = area == "training"
                 try:
-                    for row in importlib.import_module(f"{area}_stages").rows(options):
-                        _say(_progress(row))
-                        rows.append(row)
-                except Exception:
-                    traceback.print_exc()
+                    for encoders in zip(asked.encoders) if alone else [tuple(asked.encoders)]:
+                        for row in rows_of(area, replace(options, encoders=encoders)):
+                            _say(_progress(row))
+                            rows.append(row)
+                except RuntimeError as error:
+                    _say(str(error))
                     failed.append(area)
         finally:
             # What was measured before Ctrl+C took minutes, too.

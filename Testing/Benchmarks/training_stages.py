@@ -1,4 +1,4 @@
-"""A training step: its views, its network on tensors that lie ready, and the whole of it from a cohort's slices."""
+"""A training step: its network on tensors that lie ready, and the whole of it from a cohort's slices."""
 
 from __future__ import annotations
 
@@ -12,54 +12,27 @@ import torch
 from bare_network import BareNetwork, descend, ready_images
 from kept_memory import as_in_a_run
 from textbook_networks import textbook_network
-from timing import Options, Row, compare, in_turns, waited
+from timing import Options, Row, in_turns, waited
 from torch import Tensor
 
 from WSPCirrhosisLib.cohort import read_cohort
 from WSPCirrhosisLib.events import Events
 from WSPCirrhosisLib.pretrain_config import PretrainConfig
 from WSPCirrhosisLib.pretraining_data import PretrainingData, TrainingBatch
-from WSPCirrhosisLib.slices import LEVELS
 from WSPCirrhosisLib.training_state import TrainingState
-from WSPCirrhosisLib.views import Views
 
 # (encoder, batch size) of the rows.
 ON_CPU = (("tinynet", 64), ("resnet18", 16))
 ON_CUDA = (("tinynet", 64), ("tinynet", 256), ("resnet18", 64), ("resnet18", 256))
 # A GPU's queue is waited for once in so many steps; a CPU has none.
-ONE_CROP = 0
 STEPS_AT_ONCE = {"cpu": 1, "cuda": 10}
 
 
 def rows(options: Options) -> Iterator[Row]:
-    """Views alone; then for each encoder its network alone and whole steps."""
-    yield views(options)
+    """For each encoder its network alone and whole steps."""
     for encoder, batch_size in ON_CPU if options.device == "cpu" else ON_CUDA:
         if encoder in options.encoders:
             yield from steps(options, encoder, batch_size)
-
-
-def views(options: Options, batch_size: int = 64) -> Row:
-    """Two views of a batch: ten interpolations, against one warp for each view."""
-    size, device = options.image_size, options.device
-    images = torch.randint(0, 251, (batch_size, 1, size, size), dtype=torch.uint8, device=device)
-    floats = images.float() / LEVELS
-    modules = textbook.kornia_views(size).to(device)
-    ours = Views(size, seed=0)
-
-    def one_after_another() -> None:
-        # Kornia crops a whole batch or none of it. With this seed it is one of the two views, the average of its chance.
-        torch.manual_seed(ONE_CROP)
-        textbook.two_views(modules, floats)
-
-    return compare(
-        f"two views ({batch_size} × {size}²)",
-        waited(one_after_another, device),
-        waited(lambda: ours(images, step=1), device),
-        waited(lambda: torch.cat([images, images]).float(), device),
-        limit_is="write the floats of both views",
-        rounds=options.rounds,
-    )
 
 
 def steps(options: Options, encoder: str, batch_size: int) -> Iterator[Row]:

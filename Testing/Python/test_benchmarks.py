@@ -2,10 +2,10 @@
 
 import dataclasses
 import json
+import os
 import sys
 from contextlib import contextmanager
 from importlib.util import module_from_spec, spec_from_file_location
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -194,21 +194,20 @@ def test_the_json_has_the_rows_with_their_ratios_and_the_machine(tmp_path):
     assert kept == {"machine": FACTS, "rows": [expected]}
 
 
-def test_an_area_that_fails_costs_no_other_figure(tmp_path, monkeypatch, capsys):
-    def broken(options):
-        yield timing.Row("first", 8.0, 2.0)
-        raise RuntimeError(f"at {options.image_size} px")
-
-    def whole(options):
-        yield timing.Row("second", 8.0, 1.0)
-
-    monkeypatch.setattr(bench, "AREAS", ["broken", "whole"])
+def test_an_area_that_fails_costs_no_other_figure(tmp_path, monkeypatch, capfd):
+    areas = {
+        "broken": "yield Row('first', 8.0, 2.0); raise RuntimeError(f'at {options.image_size} px')",
+        "whole": f"assert os.getpid() != {os.getpid()}; yield Row('second', 8.0, 1.0)",
+    }
+    for area, body in areas.items():
+        text = f"import os\nfrom timing import Row\ndef rows(options): {body}\n"
+        (tmp_path / f"{area}_stages.py").write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(bench, "AREAS", list(areas))
     monkeypatch.setattr(bench, "PATIENTS", 1)
-    monkeypatch.setitem(sys.modules, "broken_stages", SimpleNamespace(rows=broken))
-    monkeypatch.setitem(sys.modules, "whole_stages", SimpleNamespace(rows=whole))
     kept = tmp_path / "b.json"
     assert bench.main(["--image-size", "48", "--json", str(kept)]) == 3
-    told = capsys.readouterr()
+    told = capfd.readouterr()
     assert "RuntimeError: at 48 px" in told.err and "Failed, see above: broken" in told.err
     stages = [row["stage"] for row in json.loads(kept.read_text("utf-8"))["rows"]]
     assert stages == ["first", "second"]
