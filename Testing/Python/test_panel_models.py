@@ -201,10 +201,12 @@ def test_the_shipped_model_is_in_use_when_nothing_else_was_chosen(found):
 
 def test_its_card_is_there_to_be_read_before_it_is_used(found):
     card = found["start"]["card"]
+    shipped = ModelFile.load(DEMO_MODEL).card
+    area = shipped.cross_validation["auc_pooled_delong"]
     for text in (
         "110 patients (32 with cirrhosis), 4676 slices",
-        "0.947 (95 % interval 0.894 to 0.974)",
-        "probability 0.272",
+        "{estimate:.3f} (95 % interval {low:.3f} to {high:.3f})".format(**area),
+        f"probability {shipped.threshold:.3f}",
         "Apache-2.0",
         sha256_of(DEMO_MODEL),
         "Research use only",
