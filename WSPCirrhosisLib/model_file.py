@@ -138,7 +138,7 @@ class ModelFile:
             raise ValueError(
                 f"(N, {size}, {size}) uint8 expected, got {images.shape} {images.dtype}"
             )
-        # The heat map takes over the memory.
+        # What comes next, the heat map, takes as much memory again.
         return self._session.run(images, max(1, BATCH_PIXELS // size**2), give_back=True)
 
 

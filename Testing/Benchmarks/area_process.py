@@ -1,6 +1,6 @@
 """An area measured in a process of its own: what others did with the memory of theirs changes no figure.
 
-glibc's allocator adjusts itself to the blocks it has seen freed, for good; the textbook gains or loses a fifth by that.
+glibc's allocator adjusts itself to the blocks it has seen freed, for good, and a figure would depend on what ran before.
 """
 
 from __future__ import annotations
