@@ -14,12 +14,11 @@ import signal
 import sys
 import tempfile
 from collections.abc import Collection
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import torch
-from area_process import rows_of
+from own_process import elsewhere, rows_of
 from timing import Options, Row, as_table, machine, write_rows
 
 from WSPCirrhosisLib.__main__ import count
@@ -67,14 +66,14 @@ def _measure(asked: argparse.Namespace) -> list[str]:
             for area in asked.stages:
                 scratch = Path(folder, area)
                 scratch.mkdir()
-                options = Options(scratch, cohort, asked.image_size, asked.device, asked.rounds)
-                # The steps of one encoder would leave their memory to the next.
-                alone = area == "training"
+                options = Options(
+                    *(scratch, cohort, asked.image_size, asked.device, asked.rounds),
+                    tuple(asked.encoders),
+                )
                 try:
-                    for encoders in zip(asked.encoders) if alone else [tuple(asked.encoders)]:
-                        for row in rows_of(area, replace(options, encoders=encoders)):
-                            _say(_progress(row))
-                            rows.append(row)
+                    for row in elsewhere(rows_of, area, options):
+                        _say(_progress(row))
+                        rows.append(row)
                 except RuntimeError as error:
                     _say(str(error))
                     failed.append(area)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import repeat
 from pathlib import Path
 
@@ -15,10 +16,10 @@ import many_scans
 import numpy as np
 import textbook
 from decoding import decode
-from kept_memory import as_in_a_run
+from own_process import elsewhere
 from timing import MIB, Options, Row, compare, in_turns
 
-from WSPCirrhosisLib.cohort import read_cohort
+from WSPCirrhosisLib.cohort import Cohort, read_cohort
 from WSPCirrhosisLib.phantom import make_cohort
 from WSPCirrhosisLib.pretraining_data import MOST_JOBS
 from WSPCirrhosisLib.processes import in_processes
@@ -70,22 +71,27 @@ def building(options: Options, settings: SliceSettings) -> Row:
 
     def built() -> None:
         shutil.rmtree(folder, ignore_errors=True)
-        # What it sets for this process's memory would slow the textbook down.
-        with as_in_a_run():
-            SliceCache.open(cohort, settings, folder, jobs=jobs)
+        SliceCache.open(cohort, settings, folder, jobs=jobs)
 
     def decoded() -> None:
         for _ in in_processes(decode, cohort.cases, jobs):
             pass
 
-    return compare(
-        f"slices of {len(cohort)} scans, from files",
-        lambda: textbook.SlicesInMemory(cohort, settings, "weak_label"),
-        built,
-        decoded,
-        limit_is=f"SimpleITK decodes CT and mask, {jobs} processes",
-        rounds=options.rounds,
-    )
+    with closing(elsewhere(_textbook_slices, cohort, settings)) as slices:
+        return compare(
+            f"slices of {len(cohort)} scans, from files",
+            lambda: next(slices),
+            built,
+            decoded,
+            limit_is=f"SimpleITK decodes CT and mask, {jobs} processes",
+            rounds=options.rounds,
+        )
+
+
+def _textbook_slices(cohort: Cohort, settings: SliceSettings) -> Iterator[None]:
+    while True:
+        textbook.SlicesInMemory(cohort, settings, "weak_label")
+        yield
 
 
 def building_cpu(options: Options, settings: SliceSettings) -> Iterator[Row]:
@@ -126,15 +132,20 @@ def fetching(options: Options, settings: SliceSettings) -> Iterator[Row]:
         scans = random.integers(len(cohort), size=BATCH_SIZE)
         return scans, (random.random(BATCH_SIZE) * used.slice_counts[scans]).astype(int)
 
-    in_memory = textbook.SlicesInMemory(cohort, settings, "weak_label")
-    collated = textbook.endless_batches(in_memory, BATCH_SIZE)
     batch = used.gather(*drawn())
-    for stage, which in (("", repeat(used)), (", for the first time", iter(unused))):
-        yield compare(
-            f"fetch {BATCH_SIZE} × {options.image_size}²{stage}",
-            lambda: next(collated),
-            lambda which=which: next(which).gather(*drawn()),
-            lambda: np.copy(batch),
-            limit_is="copy as many bytes",
-            rounds=options.rounds,
-        )
+    with closing(elsewhere(_textbook_batches, cohort, settings)) as collated:
+        for stage, which in (("", repeat(used)), (", for the first time", iter(unused))):
+            yield compare(
+                f"fetch {BATCH_SIZE} × {options.image_size}²{stage}",
+                lambda: next(collated),
+                lambda which=which: next(which).gather(*drawn()),
+                lambda: np.copy(batch),
+                limit_is="copy as many bytes",
+                rounds=options.rounds,
+            )
+
+
+def _textbook_batches(cohort: Cohort, settings: SliceSettings) -> Iterator[None]:
+    in_memory = textbook.SlicesInMemory(cohort, settings, "weak_label")
+    for _ in textbook.endless_batches(in_memory, BATCH_SIZE):
+        yield

@@ -18,12 +18,12 @@ from contextlib import closing
 from pathlib import Path
 
 import torch
-from kept_memory import as_in_a_run
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile, record_function
 from training_stages import RunSteps, precisions_of
 
 from WSPCirrhosisLib.files import refuse_existing
+from WSPCirrhosisLib.freed_memory import freed_memory_kept
 from WSPCirrhosisLib.phantom import make_cohort
 from WSPCirrhosisLib.pretrain_config import ENCODER_NAMES, PretrainConfig
 
@@ -62,7 +62,7 @@ def profiled(config: PretrainConfig, cohort: Path, folder: Path, steps: int) -> 
     activities = [ProfilerActivity.CPU]
     if config.device == "cuda":
         activities.append(ProfilerActivity.CUDA)
-    with closing(run), as_in_a_run():
+    with closing(run), freed_memory_kept():
         for _ in range(WARM_UP_STEPS):
             run.step()
         _wait(config.device)

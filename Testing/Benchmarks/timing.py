@@ -7,8 +7,8 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,34 +89,24 @@ def compare(
     return Row(stage, taken.get("textbook"), taken["ours"], taken.get("limit"), limit_is)
 
 
-def in_turns(
-    ways: Mapping[str, Callable[[], object]],
-    rounds: int,
-    within: Mapping[str, Callable[[], AbstractContextManager]] | None = None,
-) -> dict[str, float]:
-    """Run each once to warm up, then all of them in turns, `rounds` times → the shortest wall time of each, in seconds.
-
-    The shortest, because whatever else the machine does can only add to it.
-
-    Args:
-        within: ways that are timed inside a context, entered anew every time; they run there once untimed first.
-    """
-    within = within or {}
+def in_turns(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Run each once to warm up, then all of them in turns, `rounds` times → the shortest wall time of each, in seconds."""
     for way in ways.values():
         way()
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds):
-        for name, way in ways.items():
-            if name in within:
-                with within[name]():
-                    way()
-                    times[name].append(_seconds_of(way))
-            else:
-                times[name].append(_seconds_of(way))
-    return {name: min(taken) for name, taken in times.items()}
+    return shortest({name: partial(seconds_of, way) for name, way in ways.items()}, rounds)
 
 
-def _seconds_of(way: Callable[[], object]) -> float:
+def shortest(ways: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
+    """The seconds that each tells, asked in turns, `rounds` times.
+
+    The shortest, because whatever else the machine does can only add to it.
+    """
+    told = [{name: way() for name, way in ways.items()} for _ in range(rounds)]
+    return {name: min(of_round[name] for of_round in told) for name in ways}
+
+
+def seconds_of(way: Callable[[], object]) -> float:
+    """Wall time."""
     gc.collect()
     began = time.perf_counter()
     way()

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, nullcontext
 from pathlib import Path
+from typing import TypeAlias
 
 import faster_networks
 import textbook
 import torch
 from bare_network import BareNetwork, descend, ready_images
-from kept_memory import as_in_a_run
+from own_process import elsewhere
 from textbook_networks import textbook_network
-from timing import Options, Row, in_turns, waited
+from timing import Options, Row, seconds_of, shortest, waited
 from torch import Tensor
 
 from WSPCirrhosisLib.cohort import read_cohort
 from WSPCirrhosisLib.events import Events
+from WSPCirrhosisLib.freed_memory import freed_memory_kept
 from WSPCirrhosisLib.pretrain_config import PretrainConfig
 from WSPCirrhosisLib.pretraining_data import PretrainingData, TrainingBatch
 from WSPCirrhosisLib.training_state import TrainingState
@@ -26,6 +29,8 @@ ON_CPU = (("tinynet", 64), ("resnet18", 16))
 ON_CUDA = (("tinynet", 64), ("tinynet", 256), ("resnet18", 64), ("resnet18", 256))
 # A GPU's queue is waited for once in so many steps; a CPU has none.
 STEPS_AT_ONCE = {"cpu": 1, "cuda": 10}
+# What makes a process's step.
+Way: TypeAlias = Callable[[Options, PretrainConfig], Callable[[], object]]
 
 
 def rows(options: Options) -> Iterator[Row]:
@@ -36,9 +41,8 @@ def rows(options: Options) -> Iterator[Row]:
 
 
 def steps(options: Options, encoder: str, batch_size: int) -> Iterator[Row]:
-    """Network and whole step in every precision that counts here, all measured in turns."""
+    """Network and whole step in every precision that counts here, in turns, each in a process of its own."""
     size, device = options.image_size, options.device
-    at_once = STEPS_AT_ONCE[device]
     precisions = precisions_of(device)
     configs = {
         precision: PretrainConfig(
@@ -50,28 +54,18 @@ def steps(options: Options, encoder: str, batch_size: int) -> Iterator[Row]:
         )
         for precision in precisions
     }
-    plain = _TextbookSteps(options, configs["float32"])
-    ways = {"textbook step": plain.step, "textbook network": plain.network_step}
-    sources = []
+    plain = configs["float32"]
+    ways = {
+        "textbook step": (_textbook_step, plain),
+        "textbook network": (_textbook_network, plain),
+    }
     for precision, config in configs.items():
-        source = RunSteps(options.cohort, options.folder, config)
-        sources.append(source)
-        ways[f"{precision} step"] = source.step
-        ways[f"{precision} network"] = BareNetwork(config).step
+        ways[f"{precision} step"] = (_step, config)
+        ways[f"{precision} network"] = (_network, config)
     if device == "cuda":
-        sources.append(RunSteps(options.cohort, options.folder, configs["bfloat16"], room=0))
-        ways["from the cache"] = sources[-1].step
+        ways["from the cache"] = (_step_from_cache, configs["bfloat16"])
     what = f"({encoder}, B = {batch_size}, {size} px, "
-    try:
-        if device == "cuda":
-            ways = _fitting(ways, what)
-        repeated = {name: waited(_times(way, at_once), device) for name, way in ways.items()}
-        kept = {name: as_in_a_run for name in ways if not name.startswith("textbook")}
-        taken = in_turns(repeated, max(1, options.rounds // 2), kept)
-    finally:
-        for source in sources:
-            source.close()
-    taken = {name: seconds / at_once for name, seconds in taken.items()}
+    taken = _seconds(options, ways, what)
     rows_of = [(f"step {what}{p})", f"{p} step", f"{p} network") for p in precisions]
     if device == "cuda":
         sent = f"step, slices sent to the device {what}bfloat16)"
@@ -86,21 +80,42 @@ def steps(options: Options, encoder: str, batch_size: int) -> Iterator[Row]:
             textbook_step = taken.get("textbook step")
             yield Row(stage, textbook_step, taken[ours], taken[limit], "the network alone")
     if device == "cuda":
-        torch.cuda.empty_cache()
         yield from faster_networks.rows(options, configs["bfloat16"], f"{what}bfloat16)")
 
 
-def _fitting(ways: dict[str, Callable[[], object]], what: str) -> dict[str, Callable[[], object]]:
-    """The ways for which a GPU's memory is enough; of the others it is said."""
-    fitting = {}
-    for name, way in ways.items():
+def _seconds(
+    options: Options, ways: Mapping[str, tuple[Way, PretrainConfig]], what: str
+) -> dict[str, float]:
+    """The shortest step of each way for which a GPU's memory is enough; of the others it is said."""
+    with ExitStack() as stack:
+        told = {}
+        for name, (make, config) in ways.items():
+            times = stack.enter_context(closing(elsewhere(_turns, make, options, config)))
+            if next(times) is None:
+                print(f"{name} {what[:-2]}): not enough GPU memory", file=sys.stderr)
+            else:
+                told[name] = times.__next__
+        return shortest(told, max(1, options.rounds // 2))
+
+
+def _turns(make: Way, options: Options, config: PretrainConfig) -> Iterator[float | None]:
+    """Seconds of a step, turn after turn, the first to warm up; None where a GPU's memory is not enough.
+
+    What a step needs of the memory is there when it is timed, and is given back after each turn.
+    """
+    at_once = STEPS_AT_ONCE[options.device]
+    repeated = waited(_times(make(options, config), at_once), options.device)
+    memory = nullcontext if make in TEXTBOOK else freed_memory_kept
+    while True:
         try:
-            way()
+            with memory():
+                repeated()
+                seconds = seconds_of(repeated) / at_once
         except torch.cuda.OutOfMemoryError:
-            print(f"{name} {what[:-2]}): not enough GPU memory", file=sys.stderr)
+            yield None
         else:
-            fitting[name] = way
-    return fitting
+            torch.cuda.empty_cache()
+            yield seconds
 
 
 def precisions_of(device: str) -> tuple[str, ...]:
@@ -109,23 +124,39 @@ def precisions_of(device: str) -> tuple[str, ...]:
     return ("float32", "bfloat16") if device == "cuda" or on_cpu else ("float32",)
 
 
-class _TextbookSteps:
-    """The textbook's training on the cohort's slices, and its network alone."""
+def _textbook_step(options: Options, config: PretrainConfig) -> Callable[[], object]:
+    """Of the textbook's training on the cohort's slices."""
+    training = _textbook_training(config)
+    dataset = textbook.SlicesInMemory(
+        read_cohort(options.cohort), config.slice_settings, config.weak_label_column
+    )
+    batches = textbook.endless_batches(dataset, config.batch_size)
+    return lambda: training.step(*next(batches))
 
-    def __init__(self, options: Options, config: PretrainConfig) -> None:
-        network = textbook_network(config.encoder)
-        self._training = textbook.TextbookTraining(network, config.image_size, config.device)
-        dataset = textbook.SlicesInMemory(
-            read_cohort(options.cohort), config.slice_settings, config.weak_label_column
-        )
-        self._batches = textbook.endless_batches(dataset, config.batch_size)
-        self._images = ready_images(config)
 
-    def step(self) -> None:
-        self._training.step(*next(self._batches))
+def _textbook_network(options: Options, config: PretrainConfig) -> Callable[[], object]:
+    training, images = _textbook_training(config), ready_images(config)
+    return lambda: descend(training.network(images), training.optimizer)
 
-    def network_step(self) -> None:
-        descend(self._training.network(self._images), self._training.optimizer)
+
+def _textbook_training(config: PretrainConfig) -> textbook.TextbookTraining:
+    network = textbook_network(config.encoder)
+    return textbook.TextbookTraining(network, config.image_size, config.device)
+
+
+TEXTBOOK = (_textbook_step, _textbook_network)
+
+
+def _step(options: Options, config: PretrainConfig) -> Callable[[], object]:
+    return RunSteps(options.cohort, options.folder, config).step
+
+
+def _step_from_cache(options: Options, config: PretrainConfig) -> Callable[[], object]:
+    return RunSteps(options.cohort, options.folder, config, room=0).step
+
+
+def _network(options: Options, config: PretrainConfig) -> Callable[[], object]:
+    return BareNetwork(config).step
 
 
 class RunSteps:

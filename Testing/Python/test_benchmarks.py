@@ -4,7 +4,7 @@ import dataclasses
 import json
 import os
 import sys
-from contextlib import contextmanager
+from collections.abc import Iterator
 from importlib.util import module_from_spec, spec_from_file_location
 
 import numpy as np
@@ -24,6 +24,7 @@ from WSPCirrhosisLib.views import Views
 sys.path.insert(0, str(REPOSITORY / "Testing" / "Benchmarks"))
 
 import faster_networks
+import own_process
 import textbook
 import timeline
 import timing
@@ -37,6 +38,7 @@ bench = module_from_spec(_SPEC)
 _SPEC.loader.exec_module(bench)
 
 SIZE = 160
+OPTIONS = timing.Options(None, None, SIZE, "cpu", 1)
 FACTS = {"date": "2026-11-21", "processor": "a processor", "cores": 2}
 
 
@@ -133,12 +135,25 @@ def test_a_bare_network_takes_a_step(cohort):
     assert not any(map(torch.equal, before, bare.modules.parameters()))
 
 
+def test_a_turn_is_a_step_to_warm_up_and_a_timed_one():
+    steps = []
+    turns = training_stages._turns(lambda *_: lambda: steps.append(1), OPTIONS, PretrainConfig())
+    assert next(turns) >= 0 and next(turns) >= 0
+    assert len(steps) == 4
+
+
+def test_a_way_for_which_a_gpu_has_not_the_memory_is_left_out():
+    def step():
+        raise torch.cuda.OutOfMemoryError
+
+    assert next(training_stages._turns(lambda *_: step, OPTIONS, PretrainConfig())) is None
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is here")
 def test_a_faster_network_that_does_not_work_here_costs_no_other_figure(monkeypatch, capsys):
     monkeypatch.setattr(faster_networks, "WAYS", {"CUDA graph": faster_networks.graphed_step})
     config = PretrainConfig(image_size=SIZE, batch_size=2, device="cpu", precision="float32")
-    options = timing.Options(None, None, SIZE, "cpu", 1)
-    assert list(faster_networks.rows(options, config, "(here)")) == []
+    assert list(faster_networks.rows(OPTIONS, config, "(here)")) == []
     assert "network alone, CUDA graph (here): RuntimeError" in capsys.readouterr().err
 
 
@@ -156,17 +171,27 @@ def test_ways_are_run_in_turns_once_more_than_they_are_timed():
     assert row.textbook > 0 and row.ours > 0 and row.limit > 0 and row.limit_is == "nothing"
 
 
-def test_a_way_within_a_context_runs_in_it_once_before_it_is_timed():
-    order = []
+def steps_of(texts: list[str]) -> Iterator[tuple[str, int]]:
+    for text in texts:
+        yield text, os.getpid()
+    raise ValueError("nothing is left")
 
-    @contextmanager
-    def context():
-        order.append("in")
-        yield
-        order.append("out")
 
-    timing.in_turns({"a": lambda: order.append("a")}, 2, {"a": context})
-    assert order == ["a", *(["in", "a", "a", "out"] * 2)]
+def test_what_is_made_elsewhere_comes_from_one_other_process_which_fails_aloud(capfd):
+    steps = own_process.elsewhere(steps_of, ["first", "second"])
+    (first, process), second = next(steps), next(steps)
+    assert first == "first" and second == ("second", process) and process != os.getpid()
+    with pytest.raises(RuntimeError, match="steps_of ended with 1"):
+        next(steps)
+    assert "ValueError: nothing is left" in capfd.readouterr().err
+
+
+def test_what_is_made_elsewhere_ends_with_who_waited_for_it():
+    steps = own_process.elsewhere(steps_of, ["first", "second"])
+    _, process = next(steps)
+    steps.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
 
 
 def test_the_table_has_stage_figures_ratio_share_and_machine():
