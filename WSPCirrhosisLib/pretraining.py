@@ -255,6 +255,7 @@ class _Training:
                 self._figures.add(state.step, learning_rate, measured)
                 self._run.step = state.step
                 self._keep_and_tell()
+        self._figures.warn_of_collapse()
         return {**self._figures.last, "slices_on_device": self._data.slices_on_device}
 
     def _keep_and_tell(self) -> None:

@@ -60,7 +60,7 @@ def frozen(
     """The encoder as a function of (N, S, S) uint8 slices → (N, D) float32, made for many slices.
 
     On the CPU it is what a model file does: a graph for onnxruntime, which takes half of torch's time. Making it
-    takes two to five seconds, as much as some hundred slices.
+    takes one to three seconds, as much as a hundred slices.
 
     Args:
         encoder: in eval mode; it is moved to `device`.

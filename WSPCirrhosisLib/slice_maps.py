@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from .encoders import Encoder, Stem
 from .slices import LEVELS
 
 
 def slice_maps(encoder: Encoder, image_size: int) -> nn.Module:
-    """A module (N, 1, S, S) uint8 → (N, D, h, w) float32, to be exported; the encoder's own numbers.
+    """A module (N, 1, S, S) uint8 → (N, D, h, w) float32, to be exported and not to be called; the encoder's own numbers.
 
     Args:
         encoder: in eval mode, on the CPU, with the weights it will have.
@@ -22,11 +21,11 @@ def slice_maps(encoder: Encoder, image_size: int) -> nn.Module:
             "the encoder must be in eval mode; what air gives would not be what it gives later"
         )
     if encoder.stem is None:
-        return _WholeSlices(encoder)
+        return WholeSlices(encoder)
     return _WithoutAir(encoder, encoder.stem, image_size)
 
 
-class _WholeSlices(nn.Module):
+class WholeSlices(nn.Module):
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
         self.encoder = encoder
@@ -53,18 +52,20 @@ class _WithoutAir(nn.Module):
             )
 
     def forward(self, images: Tensor) -> Tensor:
+        if not torch.onnx.is_in_onnx_export():
+            raise RuntimeError("made of ONNX's operators, which torch itself does not compute")
         lit = images.amax(dim=(0, 1))
-        body = images
-        around = []
-        for axis in (3, 2):
-            first, count = self._touched(lit.amax(dim=3 - axis))
-            body = body.narrow(axis, self.step * first, self.step * (count - 1) + self.reach)
-            around += [first, self.places - first - count]
+        rows, columns = (self._touched(lit.amax(dim=axis)) for axis in (1, 0))
+        begin = torch.stack([rows[0], columns[0]])
+        count = torch.stack([rows[1], columns[1]])
+        first = self.step * begin
+        body = _cut(images, first, first + self.step * (count - 1) + self.reach)
         maps = self.encoder.early_maps(body.to(torch.float32) / LEVELS)
-        is_body = functional.pad(torch.ones_like(maps[:1, :1]), around)
-        return self.encoder.late_maps(functional.pad(maps, around) + (1 - is_body) * self.air)
+        maps = _with_zeros_around(maps, begin, self.places - begin - count)
+        is_body = self._within(rows)[:, None] & self._within(columns)
+        return self.encoder.late_maps(torch.where(is_body, maps, self.air))
 
-    def _touched(self, lit: Tensor) -> tuple[int, int]:
+    def _touched(self, lit: Tensor) -> tuple[Tensor, Tensor]:
         """The first place along an axis (S,) whose reach holds anything, and how many there are; all where nothing does."""
         # In floats: the oldest onnxruntime compares no bytes.
         lit = (lit.to(torch.float32) > 0).to(torch.int32)
@@ -74,9 +75,30 @@ class _WithoutAir(nn.Module):
         # The first place that reaches the pixel `first`, rounded up.
         begin = ((first - self.reach + self.step).clamp(min=0) // self.step).clamp(max=highest)
         end = (last // self.step).clamp(max=highest)
-        begin, count = begin.item(), (end - begin + 1).item()
-        # The exporter knows of numbers that come from data only what it is told.
-        torch._check(begin >= 0)
-        torch._check(count >= 1)
-        torch._check(begin + count <= self.places)
-        return begin, count
+        return begin, end - begin + 1
+
+    def _within(self, touched: tuple[Tensor, Tensor]) -> Tensor:
+        """(places,) bool."""
+        begin, count = touched
+        place = torch.arange(self.places)
+        return (place >= begin) & (place < begin + count)
+
+
+# Sizes that come from data take torch's exporter longer than all the rest. It is given ONNX's operators as they are to
+# be, and told that what they make has the size of the whole image: no operator between the two is made with a size.
+
+
+def _cut(images: Tensor, begin: Tensor, end: Tensor) -> Tensor:
+    """(N, 1, S, S) → the rows and columns from (2,) `begin` to (2,) `end`."""
+    axes = torch.tensor([2, 3])
+    return torch.onnx.ops.symbolic(
+        "::Slice", (images, begin, end, axes), dtype=images.dtype, shape=images.shape
+    )
+
+
+def _with_zeros_around(maps: Tensor, before: Tensor, after: Tensor) -> Tensor:
+    """(N, D, …, …) with (2,) rows and columns `before` and `after`."""
+    none = torch.tensor([0, 0])
+    return torch.onnx.ops.symbolic(
+        "::Pad", (maps, torch.cat([none, before, none, after])), dtype=maps.dtype, shape=maps.shape
+    )

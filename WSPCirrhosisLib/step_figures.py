@@ -13,6 +13,7 @@ from torch import Tensor
 from .errors import InputError
 from .events import Events
 from .held_run import FollowedRun, HeldRun
+from .methods import CONTRASTIVE
 from .pretrain_config import PretrainConfig
 
 STAGE = "pretrain"
@@ -20,6 +21,8 @@ STAGE = "pretrain"
 MEASURED = ("loss", "view_similarity", "other_similarity")
 COLUMNS = ("step", "epoch", *MEASURED, "learning_rate", "slices_per_second")
 REPORT_SECONDS = 1.0
+# Mean cosine of the latents of different slices; new weights have 0.98 at most.
+COLLAPSED = 0.99
 
 
 class StepFigures:
@@ -77,6 +80,16 @@ class StepFigures:
         """Wait for the device, and tell of every step so far; raises as `tell_some`."""
         self._send_for()
         self._tell()
+
+    def warn_of_collapse(self) -> None:
+        """Warn when at the end a contrastive run, whose loss pushes cosines of others down, finds all slices alike."""
+        alike = self.last.get("other_similarity", 0.0)
+        if self._config.objective == CONTRASTIVE and alike > COLLAPSED:
+            self._events.warning(
+                "pretrain.collapsed",
+                f"The encoder cannot tell slices apart: at the end all latents point one way (mean cosine {alike:.3f}).",
+                hint="Start anew with a lower --learning-rate, a larger --batch-size or more --epochs.",
+            )
 
     def close(self) -> None:
         if self._curves is not None:

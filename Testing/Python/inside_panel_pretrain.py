@@ -313,6 +313,18 @@ def test_a_run_stopped_before_its_first_step_says_so():
     assert ui.resumeButton.enabled
 
 
+def test_a_run_that_collapsed_says_what_to_do():
+    run = RunFolder(choose_new(COHORT))
+    run.path.mkdir()
+    write_json(run.config_file, folder.config())
+    write_json(run.heartbeat_file, {"status": "finished", "step": 9, "total": 9, "host": "x"})
+    run.events_file.write_text('{"event": "warning", "code": "pretrain.collapsed"}\n', "utf-8")
+    ui.newRunButton.click()
+    ui.runFolderLineEdit.setCurrentPath(str(run.path))
+    text = ui.runStateLabel.text
+    assert "cannot tell slices apart" in text and "lower learning rate" in text, text
+
+
 def test_a_run_goes_to_its_end():
     path = choose_new(COHORT)
     ui.pretrainButton.click()

@@ -27,6 +27,7 @@ from WSPCirrhosisLib.model_export import (
 from WSPCirrhosisLib.model_file import ModelFile, verify
 from WSPCirrhosisLib.reference_distribution import fit_whitening
 from WSPCirrhosisLib.representations import frozen, represent
+from WSPCirrhosisLib.slice_maps import WholeSlices
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +78,7 @@ def test_onnx_and_torch_agree_and_contributions_add_up(name, images, model_path,
 
     with torch.inference_mode():
         graph = PredictionGraph(encoder, head, IMAGE_SIZE)
+        graph.maps = WholeSlices(encoder)
         expected = dict(zip(OUTPUTS, graph(torch.from_numpy(images[:, None])), strict=True))
     assert set(outputs) == set(OUTPUTS)
     for output in ("representation", "contribution"):

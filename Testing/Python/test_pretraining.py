@@ -351,6 +351,22 @@ def test_a_run_that_diverges_before_its_first_checkpoint_leaves_nothing_and_says
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("method", "learning_rate", "warned"),
+    [("wsp", 1e-4, False), ("wsp", 0.3, True), ("supervised", 0.3, False)],
+)
+def test_a_run_whose_encoder_has_collapsed_warns_at_its_end(
+    cohort, cache, tmp_path, method, learning_rate, warned
+):
+    config = PretrainConfig(**{**SMALL, "method": method, "learning_rate": learning_rate})
+    seen = []
+    pretrain(cohort, tmp_path / "run", config, cache_folder=cache, events=Events(seen.append))
+    codes = [event["code"] for event in seen if event["event"] == "warning"]
+    assert ("pretrain.collapsed" in codes) == warned
+    kept = [event.get("code") for event in RunFolder(tmp_path / "run").events()]
+    assert ("pretrain.collapsed" in kept) == warned
+
+
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="no folder that nobody may write to")
 @pytest.mark.parametrize("unfit", ["/proc/x", "/proc/x/y/z", "file"])
 def test_a_cache_folder_that_cannot_be_made_is_refused_and_nothing_is_left(

@@ -1,11 +1,13 @@
 """Leaving out the air changes no number, wherever the body lies."""
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
 from WSPCirrhosisLib.encoders import ENCODERS, build_encoder
-from WSPCirrhosisLib.representations import frozen, represent
+from WSPCirrhosisLib.onnx_graph import exported
+from WSPCirrhosisLib.onnx_session import OnnxSession
 from WSPCirrhosisLib.slice_maps import slice_maps
 
 SIZE = 192
@@ -39,31 +41,36 @@ def encoder():
 
 
 @pytest.fixture(scope="module")
-def encode(encoder):
-    return frozen(encoder, SIZE)
+def graph(encoder) -> bytes:
+    return exported(slice_maps(encoder, SIZE).eval(), SIZE, ["maps"])
 
 
 @pytest.mark.parametrize("body", BODIES)
 @torch.inference_mode()
-def test_maps_without_the_air_are_the_encoders(encoder, encode, body):
+def test_maps_without_the_air_are_the_encoders(encoder, graph, body):
     images = slices(body)
-    batch = torch.from_numpy(images[:, None])
-    maps = encoder.feature_maps(batch.float() / 250)
-    assert maps.abs().max() > 0.1
-    torch.testing.assert_close(slice_maps(encoder, SIZE)(batch), maps, rtol=0, atol=2e-6)
-    np.testing.assert_allclose(encode(images), represent(encoder, images), rtol=0, atol=2e-6)
+    expected = encoder.feature_maps(torch.from_numpy(images[:, None]).float() / 250)
+    assert expected.abs().max() > 0.1
+    maps = OnnxSession(graph).run(images, len(images))["maps"]
+    np.testing.assert_allclose(maps, expected, rtol=0, atol=2e-6)
 
 
-def test_air_is_left_out(encoder, monkeypatch):
-    seen = []
-    early_maps = encoder.early_maps
-    maps = slice_maps(encoder, SIZE)
-    monkeypatch.setattr(
-        encoder, "early_maps", lambda images: seen.append(images) or early_maps(images)
+def test_air_is_left_out(graph):
+    model = onnx.load_from_string(graph)
+    (cut,) = (
+        node
+        for node in model.graph.node
+        if [*node.input][:1] == ["images"] and node.op_type == "Slice"
     )
-    maps(torch.from_numpy(slices("in the middle")[:, None]))
+    model.graph.output.append(onnx.ValueInfoProto(name=cut.output[0]))
+    seen = OnnxSession(model.SerializeToString()).run(slices("in the middle"), 3)[cut.output[0]]
     # 11 × 55 pixels and what looks at them.
-    assert [tuple(images.shape) for images in seen] == [(3, 1, 76, 116)]
+    assert seen.shape == (3, 1, 76, 116)
+
+
+def test_the_module_is_only_to_be_exported(encoder):
+    with pytest.raises(RuntimeError, match="does not compute"):
+        slice_maps(encoder, SIZE)(torch.zeros((1, 1, SIZE, SIZE), dtype=torch.uint8))
 
 
 @pytest.mark.parametrize("name", ENCODERS)

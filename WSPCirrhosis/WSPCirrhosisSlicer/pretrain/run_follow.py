@@ -34,6 +34,7 @@ class RunFollower:
         step, total: of the training.
         checkpointStep: what a resumed run goes on from, None before the first checkpoint.
         error: how it failed: code, message, hint.
+        hasCollapsed: it warned at its end that the encoder cannot tell slices apart.
         rows: of its metrics so far, in the order of the steps.
         anew: rows were taken back by the last `poll` (a resumed run goes on from its checkpoint).
         logLines: what the last `poll` found new in the log.
@@ -124,6 +125,7 @@ class RunFollower:
         self.stage, self.stageStep, self.stageTotal = "", 0, 0
         self.etaSeconds: float | None = None
         self.error: dict[str, Any] | None = None
+        self.hasCollapsed = False
 
     def _readEvents(self) -> None:
         anew, lines = self._tails["events"].read()
@@ -138,6 +140,8 @@ class RunFollower:
                 self.etaSeconds = eta if isinstance(eta, int | float) else None
                 # A resumed run has left its former error behind.
                 self.error = None
+            elif kind == "warning" and event.get("code") == "pretrain.collapsed":
+                self.hasCollapsed = True
             elif kind == "error":
                 self.error = {key: value for key, value in event.items() if isinstance(value, str)}
 

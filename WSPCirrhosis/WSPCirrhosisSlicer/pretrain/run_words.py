@@ -31,6 +31,11 @@ def stateText(run: RunFollower, isStarting: bool, stoppingSeconds: float = 0.0) 
         return _running(run)
     if run.state == "stopping":
         return _stopping(run, stoppingSeconds)
+    if run.state == "finished" and run.hasCollapsed:
+        return _(
+            "Finished: {total} steps, but the encoder cannot tell slices apart. Start a new run with a lower learning"
+            " rate, a larger batch or more epochs."
+        ).format(total=run.total)
     if run.state == "finished":
         return _(
             "Finished: {total} steps. The encoder is in the run folder; go on with “Fit classifier”."
