@@ -93,6 +93,8 @@ def _seconds(
             times = stack.enter_context(closing(elsewhere(_turns, make, options, config)))
             if next(times) is None:
                 print(f"{name} {what[:-2]}): not enough GPU memory", file=sys.stderr)
+                # What it got of the memory is not left to it while the others are measured.
+                times.close()
             else:
                 told[name] = times.__next__
         return shortest(told, max(1, options.rounds // 2))
