@@ -25,8 +25,10 @@ from .run_folder import RunFolder
 class Stem:
     """The early layers of an encoder that pads nothing, so that what they say of a place depends on its pixels alone.
 
+    They are exported for images of any size (`slice_maps`): none of their operators may be made with one.
+
     Args:
-        reach: pixels along an axis that place j of their maps looks at, from step·j on.
+        reach: pixels along an axis that place j of their maps looks at, from step·j on; `step` at least.
         step: in pixels.
     """
 

@@ -200,7 +200,7 @@ def _work_through(
         torch.set_num_threads(max(1, usable_cores() // of))
     work = plan.work()
     failed = []
-    quiet = _without_chatter(events)
+    told: set[str] = set()
     for done, (run, strong_patients) in enumerate(work.items()):
         if alone:
             events.progress(STAGE, done, len(work), run=run.name)
@@ -214,7 +214,7 @@ def _work_through(
                 # Processes begun by another may begin none of their own; their slices are cut already.
                 carry_out(plan, folder, result, strong_patients, cohorts, device=kind,
                           jobs=options.jobs if alone else 1, allow_leakage=options.allow_leakage,
-                          events=quiet)  # fmt: skip
+                          events=_without_chatter(events, run.name, told))  # fmt: skip
             except InputError as error:
                 if error.code != "pretrain.diverged":
                     raise
@@ -238,9 +238,12 @@ def _claimed(lock_file: Path) -> Iterator[bool]:
         yield take_lock(lock, tries=1) is not False
 
 
-def _without_chatter(events: Events) -> Events:
-    """A run's own bar and its warnings, each once; its logs are in its folder."""
-    told = set()
+def _without_chatter(events: Events, run: str, told: set[str]) -> Events:
+    """A run's own bar, and its warnings: of its data once for all runs, of what became of it by name; no logs.
+
+    Args:
+        told: warnings so far.
+    """
 
     def sink(record: dict[str, Any]) -> None:
         if record["event"] == "progress":
@@ -248,9 +251,12 @@ def _without_chatter(events: Events) -> Events:
                 key: record[key] for key in ("stage", "step", "total", "loss") if key in record
             }
             events.progress(**values)
-        elif record["event"] == "warning" and record["message"] not in told:
-            told.add(record["message"])
-            events.warning(record["code"], record["message"])
+        elif record["event"] == "warning":
+            is_of_run = record["code"].startswith("pretrain.")
+            message = f"{run}: {record['message']}" if is_of_run else record["message"]
+            if message not in told:
+                told.add(message)
+                events.warning(record["code"], message)
 
     return Events(sink)
 

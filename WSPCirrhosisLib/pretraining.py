@@ -20,12 +20,13 @@ from .files import write_json
 from .freed_memory import freed_memory_kept
 from .held_run import FollowedRun, HeldRun
 from .imagenet_weights import load_imagenet_resnet18
+from .methods import CONTRASTIVE
 from .pretrain_config import PretrainConfig
 from .pretraining_data import PretrainingData, trainable
 from .run_folder import RunFolder
 from .run_record import check_same, keep_encoder, last_result, run_record
 from .sample_views import SLICES, write_sample_views
-from .step_figures import COLUMNS, STAGE, StepFigures
+from .step_figures import COLUMNS, STAGE, StepFigures, warn_of_collapse
 from .stop_signals import StopSignals
 from .training_state import TrainingState
 
@@ -54,7 +55,7 @@ def pretrain(
         cache_folder: where slices are kept; in the run folder by default, elsewhere to share them between runs.
         weights_path: for the method ``imagenet``: the published weights (`imagenet_weights`).
         jobs: processes that cut slices.
-        events: hears ``progress`` of the stages ``cache``, ``upload`` and ``pretrain``, and ``metric``.
+        events: hears ``progress`` of the stages ``cache``, ``upload`` and ``pretrain``, ``metric`` and ``warning``.
 
     Returns:
         The last step's figures, ``slices_on_device`` (or read from the cache), and counts of what was trained on: none
@@ -114,6 +115,8 @@ def pretrain(
                 encoder = state.encoder
             if not ranks.is_first:
                 return {}
+            if config.objective == CONTRASTIVE:
+                warn_of_collapse(folder, events)
             kept = keep_encoder(folder, record, config, encoder)
             result = {**figures, "stage": STAGE, **kept}
             run.sink({"event": "result", **result})
@@ -255,7 +258,6 @@ class _Training:
                 self._figures.add(state.step, learning_rate, measured)
                 self._run.step = state.step
                 self._keep_and_tell()
-        self._figures.warn_of_collapse()
         return {**self._figures.last, "slices_on_device": self._data.slices_on_device}
 
     def _keep_and_tell(self) -> None:

@@ -26,6 +26,8 @@ def slice_maps(encoder: Encoder, image_size: int) -> nn.Module:
 
 
 class WholeSlices(nn.Module):
+    """The encoder as it is."""
+
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
         self.encoder = encoder
@@ -58,10 +60,10 @@ class _WithoutAir(nn.Module):
         rows, columns = (self._touched(lit.amax(dim=axis)) for axis in (1, 0))
         begin = torch.stack([rows[0], columns[0]])
         count = torch.stack([rows[1], columns[1]])
-        first = self.step * begin
-        body = _cut(images, first, first + self.step * (count - 1) + self.reach)
+        corner = self.step * begin
+        body = _cut(images, corner, corner + self.step * (count - 1) + self.reach, self.reach)
         maps = self.encoder.early_maps(body.to(torch.float32) / LEVELS)
-        maps = _with_zeros_around(maps, begin, self.places - begin - count)
+        maps = _with_zeros_around(maps, begin, self.places - begin - count, self.places)
         is_body = self._within(rows)[:, None] & self._within(columns)
         return self.encoder.late_maps(torch.where(is_body, maps, self.air))
 
@@ -85,20 +87,22 @@ class _WithoutAir(nn.Module):
 
 
 # Sizes that come from data take torch's exporter longer than all the rest. It is given ONNX's operators as they are to
-# be, and told that what they make has the size of the whole image: no operator between the two is made with a size.
+# be, and told of sizes that none of them has in truth: that of one place's reach, so that nothing looks superfluous. No
+# operator between the two may be made with a size (`encoders.Stem`).
 
 
-def _cut(images: Tensor, begin: Tensor, end: Tensor) -> Tensor:
-    """(N, 1, S, S) → the rows and columns from (2,) `begin` to (2,) `end`."""
+def _cut(images: Tensor, begin: Tensor, end: Tensor, told: int) -> Tensor:
+    """(N, 1, S, S) → the rows and columns from (2,) `begin` to (2,) `end`; `told` is the exporter's idea of their number."""
     axes = torch.tensor([2, 3])
+    shape = (*images.shape[:2], told, told)
     return torch.onnx.ops.symbolic(
-        "::Slice", (images, begin, end, axes), dtype=images.dtype, shape=images.shape
+        "::Slice", (images, begin, end, axes), dtype=images.dtype, shape=shape
     )
 
 
-def _with_zeros_around(maps: Tensor, before: Tensor, after: Tensor) -> Tensor:
-    """(N, D, …, …) with (2,) rows and columns `before` and `after`."""
-    none = torch.tensor([0, 0])
-    return torch.onnx.ops.symbolic(
-        "::Pad", (maps, torch.cat([none, before, none, after])), dtype=maps.dtype, shape=maps.shape
-    )
+def _with_zeros_around(maps: Tensor, before: Tensor, after: Tensor, places: int) -> Tensor:
+    """(N, D, …, …) with (2,) rows and columns `before` and `after` → (N, D, places, places)."""
+    other_axes = torch.tensor([0, 0])
+    pads = torch.cat([other_axes, before, other_axes, after])
+    shape = (*maps.shape[:2], places, places)
+    return torch.onnx.ops.symbolic("::Pad", (maps, pads), dtype=maps.dtype, shape=shape)

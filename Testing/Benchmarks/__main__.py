@@ -67,8 +67,12 @@ def _measure(asked: argparse.Namespace) -> list[str]:
                 scratch = Path(folder, area)
                 scratch.mkdir()
                 options = Options(
-                    *(scratch, cohort, asked.image_size, asked.device, asked.rounds),
-                    tuple(asked.encoders),
+                    folder=scratch,
+                    cohort=cohort,
+                    image_size=asked.image_size,
+                    device=asked.device,
+                    rounds=asked.rounds,
+                    encoders=tuple(asked.encoders),
                 )
                 try:
                     for row in elsewhere(rows_of, area, options):

@@ -1,15 +1,17 @@
 """What is measured in a process of its own: what others did with the memory of theirs changes no figure.
 
-glibc's allocator adjusts itself to the blocks that it has seen freed, for good. The textbook's ResNet-18 step asks the
-system for 4 million pages in a process of its own, and for 1.2 million, in four fifths of the time, once a step of ours
-(`WSPCirrhosisLib.freed_memory`) has left its memory to it.
+A step of ours leaves memory to the process (`WSPCirrhosisLib.freed_memory`), which would make the textbook's steps faster
+than they are in use; Docs/Performance.md has the figures.
 """
 
 from __future__ import annotations
 
 import importlib
 import multiprocessing
+import signal
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import TypeVar
 
@@ -38,7 +40,7 @@ def elsewhere(make: Callable[..., Iterator[T]], *arguments: object) -> Iterator[
         while True:
             ours.send("next")
             yield ours.recv()
-    except (EOFError, BrokenPipeError):
+    except (EOFError, ConnectionError):
         process.join()
     finally:
         process.terminate()
@@ -53,11 +55,21 @@ def rows_of(area: str, options: Options) -> Iterator[Row]:
 
 
 def _serve(make: Callable[..., Iterator[T]], arguments: tuple, asked: Connection) -> None:
+    # Ctrl+C reaches all processes; who waits for this one ends it, and this one those that it waits for.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if _is_asked(asked):
+        for item in make(*arguments):
+            with suppress(ConnectionError):
+                asked.send(item)
+            if not _is_asked(asked):
+                break
+
+
+def _is_asked(asked: Connection) -> bool:
+    """Whether somebody waits for the next."""
     try:
         asked.recv()
-        for item in make(*arguments):
-            asked.send(item)
-            asked.recv()
-    except EOFError:
-        # Nobody waits any more.
-        pass
+    except (EOFError, ConnectionError):
+        return False
+    return True

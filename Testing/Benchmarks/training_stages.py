@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, nullcontext
@@ -91,17 +92,18 @@ def _seconds(
         told = {}
         for name, (make, config) in ways.items():
             times = stack.enter_context(closing(elsewhere(_turns, make, options, config)))
-            if next(times) is None:
+            if next(times) < math.inf:
+                told[name] = times.__next__
+            else:
                 print(f"{name} {what[:-2]}): not enough GPU memory", file=sys.stderr)
                 # What it got of the memory is not left to it while the others are measured.
                 times.close()
-            else:
-                told[name] = times.__next__
-        return shortest(told, max(1, options.rounds // 2))
+        taken = shortest(told, max(1, options.rounds // 2))
+    return {name: seconds for name, seconds in taken.items() if seconds < math.inf}
 
 
-def _turns(make: Way, options: Options, config: PretrainConfig) -> Iterator[float | None]:
-    """Seconds of a step, turn after turn, the first to warm up; None where a GPU's memory is not enough.
+def _turns(make: Way, options: Options, config: PretrainConfig) -> Iterator[float]:
+    """Seconds of a step, turn after turn, the first to warm up; infinite where a GPU's memory is not enough.
 
     What a step needs of the memory is there when it is timed, and is given back after each turn.
     """
@@ -114,10 +116,9 @@ def _turns(make: Way, options: Options, config: PretrainConfig) -> Iterator[floa
                 repeated()
                 seconds = seconds_of(repeated) / at_once
         except torch.cuda.OutOfMemoryError:
-            yield None
-        else:
-            torch.cuda.empty_cache()
-            yield seconds
+            seconds = math.inf
+        torch.cuda.empty_cache()
+        yield seconds
 
 
 def precisions_of(device: str) -> tuple[str, ...]:

@@ -2,9 +2,11 @@
 
 import dataclasses
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from importlib.util import module_from_spec, spec_from_file_location
 
 import numpy as np
@@ -146,7 +148,7 @@ def test_a_way_for_which_a_gpu_has_not_the_memory_is_left_out():
     def step():
         raise torch.cuda.OutOfMemoryError
 
-    assert next(training_stages._turns(lambda *_: step, OPTIONS, PretrainConfig())) is None
+    assert next(training_stages._turns(lambda *_: step, OPTIONS, PretrainConfig())) == math.inf
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is here")
@@ -184,6 +186,30 @@ def test_what_is_made_elsewhere_comes_from_one_other_process_which_fails_aloud(c
     with pytest.raises(RuntimeError, match="steps_of ended with 1"):
         next(steps)
     assert "ValueError: nothing is left" in capfd.readouterr().err
+
+
+def ends_too_early() -> Iterator[int]:
+    yield 1
+    raise EOFError("Compressed file ended")
+
+
+def test_what_is_made_elsewhere_may_not_end_too_early_unnoticed():
+    with pytest.raises(RuntimeError, match="ends_too_early ended with 1"):
+        list(own_process.elsewhere(ends_too_early))
+
+
+def pids_of_nested() -> Iterator[tuple[int, int]]:
+    with closing(own_process.elsewhere(steps_of, ["first"])) as inner:
+        yield os.getpid(), next(inner)[1]
+
+
+def test_processes_begun_elsewhere_end_with_theirs():
+    outer = own_process.elsewhere(pids_of_nested)
+    pids = next(outer)
+    outer.close()
+    for process in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(process, 0)
 
 
 def test_what_is_made_elsewhere_ends_with_who_waited_for_it():

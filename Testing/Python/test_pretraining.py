@@ -23,6 +23,7 @@ from WSPCirrhosisLib.events import Events
 from WSPCirrhosisLib.pretrain_config import PretrainConfig
 from WSPCirrhosisLib.pretraining import pretrain
 from WSPCirrhosisLib.run_folder import RunFolder
+from WSPCirrhosisLib.step_figures import warn_of_collapse
 
 # A checkpoint and an event at every step, so that tests can act between any two.
 SMALL = {"image_size": 156, "batch_size": 4, "checkpoint_minutes": 0.0, "slices_per_epoch": 12}
@@ -365,6 +366,20 @@ def test_a_run_whose_encoder_has_collapsed_warns_at_its_end(
     assert ("pretrain.collapsed" in codes) == warned
     kept = [event.get("code") for event in RunFolder(tmp_path / "run").events()]
     assert ("pretrain.collapsed" in kept) == warned
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "warned"),
+    [(0.9943, 0.991, False), (0.9953, 0.9998, True), (0.88, 0.97, False), (0.88, 0.9999, True)],
+)
+def test_what_counts_as_collapsed_depends_on_how_alike_new_weights_find_slices(
+    tmp_path, first, last, warned
+):
+    run, seen = RunFolder(tmp_path), []
+    rows = f"step,other_similarity\n1,{first}\n2,0.99999\n3,{last}\n"
+    run.metrics_file.write_text(rows, encoding="utf-8")
+    warn_of_collapse(run, Events(seen.append))
+    assert [event["code"] for event in seen] == ["pretrain.collapsed"] * warned
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="no folder that nobody may write to")

@@ -34,7 +34,7 @@ class RunFollower:
         step, total: of the training.
         checkpointStep: what a resumed run goes on from, None before the first checkpoint.
         error: how it failed: code, message, hint.
-        hasCollapsed: it warned at its end that the encoder cannot tell slices apart.
+        hasCollapsed: it warned at its end that all latents point one way.
         rows: of its metrics so far, in the order of the steps.
         anew: rows were taken back by the last `poll` (a resumed run goes on from its checkpoint).
         logLines: what the last `poll` found new in the log.

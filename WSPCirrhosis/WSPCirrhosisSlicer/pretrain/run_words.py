@@ -33,8 +33,8 @@ def stateText(run: RunFollower, isStarting: bool, stoppingSeconds: float = 0.0) 
         return _stopping(run, stoppingSeconds)
     if run.state == "finished" and run.hasCollapsed:
         return _(
-            "Finished: {total} steps, but the encoder cannot tell slices apart. Start a new run with a lower learning"
-            " rate, a larger batch or more epochs."
+            "Finished: {total} steps, but the encoder has learned nothing that tells slices apart (all latents point one"
+            " way). Start a new run with a lower learning rate, a larger batch or another method."
         ).format(total=run.total)
     if run.state == "finished":
         return _(
