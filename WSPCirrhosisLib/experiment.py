@@ -256,7 +256,8 @@ def _without_chatter(events: Events, run: str, told: set[str]) -> Events:
             message = f"{run}: {record['message']}" if is_of_run else record["message"]
             if message not in told:
                 told.add(message)
-                events.warning(record["code"], message)
+                more = {key: record[key] for key in record.keys() & {"hint"}}
+                events.warning(record["code"], message, **more)
 
     return Events(sink)
 

@@ -19,7 +19,7 @@ import slicer
 PHANTOMS, PICTURES = Path(sys.argv[1]), Path(sys.argv[2])
 PANEL_WIDTH = 400
 PATIENCE_S = 300
-# Of a training that is over in a minute on two cores; the defaults are for thousands of patients.
+# Of a training that is over in a minute or two on two cores; the defaults are for thousands of patients.
 SMALL_RUN = {"ImageSize": 160, "BatchSize": 12, "SlicesPerEpoch": 60, "Epochs": 30}
 STEPS = 150
 LEARNING_RATE = 3e-4

@@ -21,7 +21,7 @@ from WSPCirrhosisLib.cohort import read_cohort
 from WSPCirrhosisLib.cross_validation import cross_validate
 from WSPCirrhosisLib.errors import CANCELLED, SOME_FAILED, InputError
 from WSPCirrhosisLib.events import Events
-from WSPCirrhosisLib.experiment import experiment
+from WSPCirrhosisLib.experiment import _without_chatter, experiment
 from WSPCirrhosisLib.experiment_cohorts import weak_table
 from WSPCirrhosisLib.experiment_plan import read_plan
 from WSPCirrhosisLib.experiment_runs import RunResult, read_slices
@@ -109,6 +109,20 @@ def test_table_1_has_the_papers_rows_and_columns_with_its_figures_beside(smoke):
     wsp = next(row for row in rows if row[0] == "WSP")
     assert wsp[2::2] == ["0.84", "0.91", "0.79"]
     assert len(rows) == 8 and rows[-1][0] == "Barlow Twins, kernel"
+
+
+def test_warnings_of_data_come_once_and_those_of_a_run_by_its_name():
+    seen, told = [], set()
+    for name in ("wsp-seed0", "wsp-seed1"):
+        events = _without_chatter(Events(seen.append), name, told)
+        events.log("of no interest here")
+        events.warning("cohort.small", "Few patients.")
+        events.warning("pretrain.collapsed", "All alike.", hint="Start anew.")
+    assert [(event["message"], event.get("hint")) for event in seen] == [
+        ("Few patients.", None),
+        ("wsp-seed0: All alike.", "Start anew."),
+        ("wsp-seed1: All alike.", "Start anew."),
+    ]
 
 
 def test_every_row_is_compared_with_wsp_on_the_same_patients(smoke):
